@@ -1,0 +1,1 @@
+"""Ports made of real things: SQL, folders, key files. SDKs are imported lazily."""

@@ -1,0 +1,75 @@
+"""What a probe says about one video, without a word about who is in it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from fractions import Fraction
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class FieldOrder(StrEnum):
+    """How the picture is scanned."""
+
+    PROGRESSIVE = "progressive"
+    TOP_FIRST = "top_first"
+    BOTTOM_FIRST = "bottom_first"
+
+
+class ColourTags(BaseModel):
+    """Colour description as FFmpeg's numeric codes (ITU-T H.273); 2 means unspecified. ``full_range`` is the pixel range."""
+
+    model_config = ConfigDict(frozen=True)
+
+    primaries: int = 2
+    transfer: int = 2
+    matrix: int = 2
+    full_range: bool = False
+
+
+class OtherStreams(BaseModel):
+    """How many streams besides the video there are, by kind; none of them is ever copied."""
+
+    model_config = ConfigDict(frozen=True)
+
+    audio: int = 0
+    subtitle: int = 0
+    data: int = 0
+    attachment: int = 0
+    attached_picture: int = 0
+    video: int = 0
+
+
+class MediaInfo(BaseModel):
+    """The facts that the fidelity contract keeps (V-10). Sizes in pixels as coded for display before rotation."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int = 1
+    container: str = Field(description="FFmpeg demuxer that recognised the content, e.g. mov, matroska, avi")
+    codec: str = Field(description="FFmpeg decoder name, e.g. h264")
+    profile: str | None = None
+    width: int
+    height: int
+    pixel_format: str
+    bit_depth: int
+    sample_aspect_ratio: tuple[int, int] = (1, 1)
+    display_matrix: tuple[int, ...] | None = Field(
+        default=None, description="nine 16.16/2.30 fixed-point numbers as in ISO 14496-12, None when identity"
+    )
+    field_order: FieldOrder = FieldOrder.PROGRESSIVE
+    colour: ColourTags = ColourTags()
+    time_base: tuple[int, int]
+    frame_count: int
+    first_tick: int
+    duration_seconds: float
+    variable_frame_rate: bool
+    average_rate: tuple[int, int]
+    key_frames: int
+    other_streams: OtherStreams = OtherStreams()
+    tag_count: int = Field(default=0, description="container and stream tags, chapters counted; never their text")
+
+    @property
+    def exact_time_base(self) -> Fraction:
+        """Seconds per tick."""
+        return Fraction(*self.time_base)

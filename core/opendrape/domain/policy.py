@@ -1,0 +1,138 @@
+"""What a policy is: data that says which detectors run, how regions are masked and what counts as a finding."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, field_validator
+
+Seconds = Annotated[Fraction, PlainSerializer(str, return_type=str)]
+"""An exact number of seconds; written as "1/5" or "0.2"."""
+
+
+class Role(StrEnum):
+    """What a model is for. A policy asks for roles; the model repository answers with models in order of preference."""
+
+    FACE = "face"
+    TEXT = "text"
+    TEXT_RECOGNITION = "text-recognition"
+    PERSON_VEHICLE = "person-vehicle"
+    PLATE = "plate"
+    SCREEN = "screen"
+    OUT_OF_BODY = "out-of-body"
+
+
+class Motion(StrEnum):
+    """How regions behave between two looks."""
+
+    MOVING = "moving"
+    STATIC = "static"
+
+
+class _Rule(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DetectRule(_Rule):
+    """One detector at work: role, schedule, thresholds and how far its regions reach."""
+
+    role: Role
+    max_gap_seconds: Seconds = Field(description="longest time between two examined frames")
+    motion: Motion = Motion.MOVING
+    long_side_pixels: tuple[int, ...] = Field(description="one look per entry: longest side of the examined picture")
+    strong_score: float = Field(gt=0, lt=1, description="a detection by itself")
+    weak_score: float = Field(gt=0, lt=1, description="counts only when linked to a strong one")
+    grow: float = Field(default=0.2, ge=0, le=1, description="each side, relative to the region's size")
+    bridge_seconds: Seconds = Field(default=Fraction(3, 5), description="longest gap filled between two sightings")
+    hold_seconds: Seconds = Field(default=Fraction(2, 5), description="masked on beyond first and last sighting")
+
+    @field_validator("weak_score")
+    @classmethod
+    def _weak_below_strong(cls, value: float, info: Any) -> float:
+        if value > info.data.get("strong_score", 1.0):
+            raise ValueError("weak_score must not exceed strong_score")
+        return value
+
+
+class MaskRule(_Rule):
+    """How a region is hidden. This build paints solid boxes and ellipses."""
+
+    effect: Literal["solid"] = "solid"
+    shape: Literal["box", "ellipse"] = "box"
+    colour_rgb: tuple[int, int, int] = (0, 0, 0)
+    dilate_pixels: int = Field(default=2, ge=0)
+
+
+class AudioRule(_Rule):
+    """What happens to sound. This build drops it."""
+
+    mode: Literal["drop"] = "drop"
+
+
+class EncodeRule(_Rule):
+    """How the video is written."""
+
+    codec: Literal["h264"] = "h264"
+    preset: str = "veryfast"
+    crf: int = Field(default=20, ge=0, le=40)
+    minimum_psnr_db: float = Field(default=30.0, description="per frame, outside masks, against what was to be written")
+
+
+class ResidualRule(_Rule):
+    """The second look at the written file (V-15)."""
+
+    role: Role
+    max_gap_seconds: Seconds
+    long_side_pixels: int
+    score: float = Field(gt=0, lt=1)
+    on_finding: Literal["remask", "quarantine"] = Field(
+        default="remask", description="remask: mask what was found, write again, look again; what is left quarantines"
+    )
+
+
+class Policy(_Rule):
+    """A named level (V-01). Its digest is in every work item and every receipt."""
+
+    version: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")
+    summary: str
+    detect: tuple[DetectRule, ...] = ()
+    require_roles: tuple[Role, ...] = Field(default=(), description="roles promised; missing ones stop before any work")
+    mask: MaskRule = MaskRule()
+    audio: AudioRule = AudioRule()
+    encode: EncodeRule = EncodeRule()
+    residual: tuple[ResidualRule, ...] = ()
+    chunk_seconds: Seconds = Fraction(60)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON of every field, in hex."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def reference(self) -> PolicyRef:
+        """Name and digest, as carried by work items and receipts."""
+        return PolicyRef(name=self.name, digest=self.digest)
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """Every role this policy needs a model for."""
+        asked = {rule.role for rule in self.detect} | {rule.role for rule in self.residual}
+        return frozenset(asked | set(self.require_roles))
+
+
+class PolicyRef(_Rule):
+    """A policy by name and digest."""
+
+    name: str
+    digest: str
+
+    @property
+    def label(self) -> str:
+        """Short name used in output names: ``faces-1a2b3c4d``."""
+        return f"{self.name}-{self.digest[:8]}"

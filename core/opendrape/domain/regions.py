@@ -1,0 +1,132 @@
+"""What was found and what is masked: explicit regions, counts and reports, as plain facts."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from opendrape.domain.policy import PolicyRef
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MarkedRegion(_Facts):
+    """A region somebody marked: pixels of the stored picture, frames ``[start_frame, end_frame)``; None = to the end."""
+
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    start_frame: int = Field(default=0, ge=0)
+    end_frame: int | None = None
+
+
+class FrameAccount(_Facts):
+    """V-02: every frame is in exactly one of three counts, per role."""
+
+    examined: int = 0
+    inside_track: int = 0
+    bracketed: int = 0
+
+    def plus(self, other: FrameAccount) -> FrameAccount:
+        """Sum, count by count."""
+        return FrameAccount(
+            examined=self.examined + other.examined,
+            inside_track=self.inside_track + other.inside_track,
+            bracketed=self.bracketed + other.bracketed,
+        )
+
+
+class ModelUse(_Facts):
+    """Which weights looked at the video, and what for."""
+
+    role: str
+    model: str
+    sha256: str
+    purpose: str = Field(description="detect or residual")
+    long_side_pixels: tuple[int, ...] = ()
+
+
+class ResidualFinding(_Facts):
+    """Something the second look saw in the written file and no mask covers."""
+
+    frame: int
+    role: str
+    score: float
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class CheckResult(_Facts):
+    """What was verified on written bytes."""
+
+    frames_checked: int = 0
+    worst_psnr_db: float | None = None
+    masked_regions_checked: int = 0
+    residual_frames_examined: int = 0
+    residual_findings: tuple[ResidualFinding, ...] = ()
+    remasked_rounds: int = 0
+
+
+class MaskReport(_Facts):
+    """What masking one chunk (or, summed, one video) did. Frames are absolute."""
+
+    version: int = 1
+    frames: int
+    masked_frames: int
+    detections: dict[str, int] = Field(description="detections kept, by role")
+    tracks: dict[str, int] = Field(description="continuous appearances, by role")
+    accounts: dict[str, FrameAccount]
+    models: tuple[ModelUse, ...]
+    checks: CheckResult
+    seconds: dict[str, float] = Field(default_factory=dict, description="time spent by stage")
+    peak_memory_bytes: int = 0
+
+
+class SourceFacts(_Facts):
+    """The input as the receipt names it."""
+
+    sha256: str
+    size_bytes: int
+
+
+class OutputFacts(_Facts):
+    """The output as the receipt names it."""
+
+    name: str
+    sha256: str
+    md5: str
+    size_bytes: int
+
+
+class DeliveryCheck(_Facts):
+    """How the delivered bytes were verified."""
+
+    method: str = Field(description="read_back_full")
+    sha256: str
+    size_bytes: int
+    verified_at: str
+
+
+class Receipt(_Facts):
+    """What was done to one asset (D-06). Signed over its RFC 8785 canonical JSON; verifiable offline."""
+
+    format: str = "opendrape-receipt/1"
+    asset: str
+    subject: str | None
+    policy: PolicyRef
+    input: SourceFacts
+    output: OutputFacts
+    report: MaskReport
+    scrub: dict[str, int] = Field(description="what was removed, by kind")
+    residual: str = Field(description="how independent the second look was: other-detector, other-scale or none")
+    deidentification_codes: tuple[tuple[str, str, str], ...] = Field(
+        description="DICOM PS3.15 method codes: (value, scheme, meaning)"
+    )
+    reviewer: str | None = None
+    delivery: DeliveryCheck
+    software: str
+    issued_at: str

@@ -1,0 +1,1 @@
+"""How a worker takes work from the ledger: claim, heartbeat, complete, fail."""

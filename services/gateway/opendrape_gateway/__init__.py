@@ -1,0 +1,1 @@
+"""The gateway service: the only door for people and hospital systems."""

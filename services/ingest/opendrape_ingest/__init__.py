@@ -1,0 +1,1 @@
+"""The ingest service: finds, digests, registers and plans."""

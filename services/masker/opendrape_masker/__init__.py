@@ -1,0 +1,1 @@
+"""The masker service: everything with pixels."""
