@@ -1,0 +1,98 @@
+"""How does a set of settings become working parts: builds every port's adapter and closes them again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from opendrape.adapters.in_process_doorbell import InProcessDoorbell
+from opendrape.adapters.key_map import open_key_map
+from opendrape.adapters.local_blobs import LocalBlobStore
+from opendrape.adapters.local_sources import LocalSources
+from opendrape.adapters.policy_files import PolicyShelf
+from opendrape.adapters.sql.catalogue import open_catalogue
+from opendrape.adapters.system_clock import SystemClock
+from opendrape.domain.work import RetryRule
+from opendrape.errors import ConfigurationError
+from opendrape.ports.blobs import BlobStore
+from opendrape.ports.catalogue import Catalogue
+from opendrape.ports.clock import Clock
+from opendrape.ports.doorbell import Doorbell
+from opendrape.ports.key_map import KeyMap
+from opendrape.ports.sources import SourceStore
+from opendrape.settings import Settings
+
+
+@dataclass(frozen=True)
+class Container:
+    """Every part that core owns, ready to work. Services add their own in their ``composition``."""
+
+    settings: Settings
+    clock: Clock
+    catalogue: Catalogue
+    doorbell: Doorbell
+    key_map: KeyMap
+    work_blobs: BlobStore
+    destination_blobs: BlobStore
+    sources: SourceStore
+    policies: PolicyShelf
+    resources: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
+
+    def close(self) -> None:
+        """Close what was opened, last first; a second call does nothing."""
+        self.resources.close()
+
+
+def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _text: None) -> Container:
+    """Build the container; makes the state folder (0700) and keys on first run and says so through ``notice``.
+
+    ``ConfigurationError`` when a folder cannot be made or a key does not fit; nothing stays open then.
+    """
+    _make_private(settings.state_dir)
+    with ExitStack() as opened:
+        clock = SystemClock()
+        catalogue = open_catalogue(settings.catalogue_url, clock=clock, retry=retry_rule(settings))
+        opened.callback(catalogue.close)
+        key_map = open_key_map(
+            settings.key_map_path,
+            settings.map_key_path,
+            scheme=settings.pseudonym.scheme,
+            audit=catalogue.append_audit,
+            clock=clock,
+            notice=notice,
+        )
+        opened.callback(key_map.close)
+        work_blobs = _blob_store(settings.work_dir)
+        return Container(
+            settings=settings,
+            clock=clock,
+            catalogue=catalogue,
+            doorbell=InProcessDoorbell(),
+            key_map=key_map,
+            work_blobs=work_blobs,
+            destination_blobs=_blob_store(settings.destination),
+            sources=LocalSources(key_map),
+            policies=PolicyShelf(settings.policy_folders, work_blobs),
+            resources=opened.pop_all(),
+        )
+
+
+def retry_rule(settings: Settings) -> RetryRule:
+    """How often and how soon items are tried again under these settings."""
+    return RetryRule(max_attempts=settings.work.max_attempts, first_delay_seconds=settings.work.first_retry_seconds)
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError("the state folder cannot be made", reason="state_folder") from error
+
+
+def _blob_store(root: Path) -> LocalBlobStore:
+    try:
+        return LocalBlobStore(root)
+    except OSError as error:
+        raise ConfigurationError("a storage folder cannot be made", reason="storage_folder") from error

@@ -1,0 +1,127 @@
+"""How do all services run in one process: one lock, one thread per worker, media only in their child processes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from opendrape.bootstrap import Container
+from opendrape.errors import ConfigurationError
+from opendrape.ledger.worker import Caretaker, Worker
+from opendrape_ingest.composition import build_ingest
+from opendrape_masker.composition import build_masker
+from opendrape_uploader.composition import build_uploader
+
+_LOCK_NAME = "embedded.lock"
+
+
+class _Runnable(Protocol):
+    def run(self, stop: threading.Event) -> None: ...
+
+
+class Services:
+    """The running services. ``stop`` asks every thread to end; a thread that dies stops all and is told by ``check``."""
+
+    def __init__(self, container: Container, runnables: Sequence[_Runnable]) -> None:
+        self._container = container
+        self._stopping = threading.Event()
+        self._deaths: list[BaseException] = []
+        self._threads = [
+            threading.Thread(target=self._live, args=(runnable,), name=f"opendrape-{number}", daemon=True)
+            for number, runnable in enumerate(runnables)
+        ]
+
+    def start(self) -> None:
+        """Start every thread."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ask every worker to stop and wait until all have; their leases are given back. Idempotent."""
+        self._stopping.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    def check(self) -> None:
+        """Raise what ended a worker thread, if any ended by itself."""
+        if self._deaths:
+            raise self._deaths[0]
+
+    def wait_until_idle(self, tick: Callable[[], None], *, interval_seconds: float = 0.2) -> None:
+        """Return when no work item is open; calls ``tick`` about every ``interval_seconds``."""
+        while self._container.catalogue.open_items():
+            self.check()
+            tick()
+            self._stopping.wait(interval_seconds)
+        self.check()
+        tick()
+
+    def _live(self, runnable: _Runnable) -> None:
+        try:
+            runnable.run(self._stopping)
+        except BaseException as error:  # noqa: BLE001 - a thread's edge: kept for check(), which raises it again
+            self._deaths.append(error)
+            self._stopping.set()
+
+
+@contextmanager
+def embedded(container: Container) -> Iterator[Services]:
+    """All services while the context lasts. ``ConfigurationError`` when another process serves this state folder."""
+    with sole_owner(container.settings.state_dir):
+        _sweep(container)
+        services = Services(container, compose(container))
+        services.start()
+        try:
+            yield services
+        finally:
+            services.stop()
+
+
+def compose(container: Container) -> list[_Runnable]:
+    """The caretaker and every service's workers, not yet running."""
+    workers: list[Worker] = [*build_ingest(container), *build_masker(container), *build_uploader(container)]
+    caretaker = Caretaker(
+        catalogue=container.catalogue,
+        doorbell=container.doorbell,
+        clock=container.clock,
+        sweep_seconds=container.settings.work.sweep_seconds,
+    )
+    return [caretaker, *workers]
+
+
+@contextmanager
+def sole_owner(state_dir: Path) -> Iterator[None]:
+    """Hold the folder's lock: two processes would empty each other's scratch. A dead owner's lock is free at once."""
+    descriptor = os.open(state_dir / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigurationError(
+                "another opendrape process is using this state folder; wait for it or choose another --state-dir",
+                reason="state_in_use",
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(container: Container) -> None:
+    empty_folder(container.settings.scratch_dir)
+
+
+def empty_folder(folder: Path) -> None:
+    """Make the folder if needed and remove everything in it: what a killed process left is never used."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)

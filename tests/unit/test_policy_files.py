@@ -1,0 +1,111 @@
+"""V-01: a level is a named policy file; sites add their own; a broken one says which key is wrong."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from opendrape.adapters.policy_files import PolicyShelf, policy_names, read_policy
+from opendrape.domain.policy import PolicyRef, Role
+from opendrape.errors import NotFound, PolicyInvalid
+from opendrape.settings import shipped
+
+
+class DictBlobs:
+    """The two calls of a blob store that the shelf uses."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, bytes] = {}
+
+    def put_bytes(self, name: str, content: bytes) -> None:
+        self.content[name] = content
+
+    def open(self, name: str) -> BinaryIO:
+        if name not in self.content:
+            raise NotFound
+        return io.BytesIO(self.content[name])
+
+
+def shelf(*folders: Path) -> tuple[PolicyShelf, DictBlobs]:
+    blobs = DictBlobs()
+    return PolicyShelf(folders or (shipped("policies"),), blobs), blobs  # type: ignore[arg-type]
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.toml").write_text(text)
+    return folder
+
+
+def test_every_shipped_level_can_be_read() -> None:
+    """V-01: minimal, faces and full are files."""
+    policies, _ = shelf()
+    assert policies.names() == ("faces", "full", "minimal")
+    assert {policies.get(name).name for name in policies.names()} == {"faces", "full", "minimal"}
+    assert policies.get("minimal").roles == frozenset()
+    assert policies.get("faces").roles == {Role.FACE, Role.TEXT}
+
+
+def test_a_sites_own_policy_hides_the_shipped_one(tmp_path: Path) -> None:
+    """V-01: sites add their own."""
+    own = write(tmp_path, "faces", 'name = "faces"\nsummary = "ours"\n')
+    assert read_policy((own, shipped("policies")), "faces").summary == "ours"
+    assert policy_names((own, shipped("policies"))) == ("faces", "full", "minimal")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('name = "p"\nsummary = "s"\ncolor = 1\n', "key color:"),
+        ('name = "p"\n', "key summary:"),
+        ('name = "p"\nsummary = "s"\n[mask]\neffect = "blur"\n', "key mask.effect:"),
+        ('name = "p"\nsummary = "s"\n[[detect]]\nrole = "face"\n', "key detect[0].max_gap_seconds:"),
+        ('name = "q"\nsummary = "s"\n', "key name:"),
+        ("name = \n", "not TOML"),
+    ],
+)
+def test_a_broken_policy_names_the_key(tmp_path: Path, text: str, named: str) -> None:
+    """V-01: fail closed with a clear text; an effect that this build cannot paint is refused, not ignored."""
+    with pytest.raises(PolicyInvalid) as caught:
+        read_policy((write(tmp_path, "p", text),), "p")
+    assert named in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "../faces", "/etc/passwd", "Faces", "a" * 40])
+def test_a_name_that_is_a_path_is_never_opened(name: str) -> None:
+    with pytest.raises(PolicyInvalid):
+        shelf()[0].get(name)
+
+
+def test_an_unknown_policy_lists_the_known_ones() -> None:
+    with pytest.raises(PolicyInvalid, match="faces, full, minimal"):
+        shelf()[0].get("everything")
+
+
+def test_a_remembered_policy_survives_a_change_of_its_file(tmp_path: Path) -> None:
+    """Work in flight keeps the policy that it was accepted under."""
+    own = write(tmp_path, "p", 'name = "p"\nsummary = "before"\n')
+    policies, blobs = shelf(own)
+    before = policies.get("p")
+    policies.remember(before)
+    write(tmp_path, "p", 'name = "p"\nsummary = "after"\n')
+    later = PolicyShelf((own,), blobs)  # type: ignore[arg-type]
+    assert later.by_reference(before.reference) == before
+    assert later.get("p") != before
+
+
+def test_an_altered_or_forgotten_policy_is_refused() -> None:
+    """A digest that does not match its bytes is never used."""
+    policies, blobs = shelf()
+    faces = policies.get("faces")
+    with pytest.raises(PolicyInvalid, match="never remembered"):
+        policies.by_reference(faces.reference)
+    policies.remember(faces)
+    name = f"policies/{faces.digest}.json"
+    blobs.content[name] = blobs.content[name].replace(b'"crf":20', b'"crf":40')
+    with pytest.raises(PolicyInvalid, match="altered"):
+        policies.by_reference(PolicyRef(name="faces", digest=faces.digest))
