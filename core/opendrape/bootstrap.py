@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.catalogue import open_catalogue
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.domain.work import RetryRule
-from opendrape.errors import ConfigurationError
+from opendrape.errors import ConfigurationError, StorageUnavailable
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
@@ -50,20 +50,8 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
 
     ``ConfigurationError`` when a folder cannot be made or a key does not fit; nothing stays open then.
     """
-    _make_private(settings.state_dir)
     with ExitStack() as opened:
-        clock = SystemClock()
-        catalogue = open_catalogue(settings.catalogue_url, clock=clock, retry=retry_rule(settings))
-        opened.callback(catalogue.close)
-        key_map = open_key_map(
-            settings.key_map_path,
-            settings.map_key_path,
-            scheme=settings.pseudonym.scheme,
-            audit=catalogue.append_audit,
-            clock=clock,
-            notice=notice,
-        )
-        opened.callback(key_map.close)
+        clock, catalogue, key_map = _open_records(settings, notice, opened)
         work_blobs = _blob_store(settings.work_dir)
         return Container(
             settings=settings,
@@ -77,6 +65,31 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             policies=PolicyShelf(settings.policy_folders, work_blobs),
             resources=opened.pop_all(),
         )
+
+
+@contextmanager
+def opened_key_map(settings: Settings, *, notice: Callable[[str], None] = lambda _text: None) -> Iterator[KeyMap]:
+    """Only the identity map, its audit going to the catalogue: for admin acts that need no storage folder."""
+    with ExitStack() as opened:
+        yield _open_records(settings, notice, opened)[2]
+
+
+def _open_records(
+    settings: Settings, notice: Callable[[str], None], opened: ExitStack
+) -> tuple[Clock, Catalogue, KeyMap]:
+    _make_private(settings.state_dir)
+    clock = SystemClock()
+    catalogue = open_catalogue(settings.catalogue_url, clock=clock, retry=retry_rule(settings))
+    opened.callback(catalogue.close)
+    key_map = open_key_map(
+        settings.key_map_path,
+        settings.map_key_path,
+        scheme=settings.pseudonym.scheme,
+        audit=catalogue.append_audit,
+        clock=clock,
+        notice=notice,
+    )
+    return clock, catalogue, key_map
 
 
 def retry_rule(settings: Settings) -> RetryRule:
@@ -94,5 +107,5 @@ def _make_private(folder: Path) -> None:
 def _blob_store(root: Path) -> LocalBlobStore:
     try:
         return LocalBlobStore(root)
-    except OSError as error:
-        raise ConfigurationError("a storage folder cannot be made", reason="storage_folder") from error
+    except StorageUnavailable as error:
+        raise ConfigurationError(f"a storage folder cannot be used: {error}", reason="storage_folder") from error

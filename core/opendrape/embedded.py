@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.bootstrap import Container
 from opendrape.errors import ConfigurationError
 from opendrape.ledger.worker import Caretaker, Worker
@@ -26,7 +27,7 @@ class _Runnable(Protocol):
 
 
 class Services:
-    """The running services. ``stop`` asks every thread to end; a thread that dies stops all and is told by ``check``."""
+    """The running services. ``stop`` ends every thread; a thread that dies stops all and is told by ``check``."""
 
     def __init__(self, container: Container, runnables: Sequence[_Runnable]) -> None:
         self._container = container
@@ -115,6 +116,9 @@ def sole_owner(state_dir: Path) -> Iterator[None]:
 
 def _sweep(container: Container) -> None:
     empty_folder(container.settings.scratch_dir)
+    for store in (container.work_blobs, container.destination_blobs):
+        if isinstance(store, LocalBlobStore):
+            store.sweep_partials()
 
 
 def empty_folder(folder: Path) -> None:

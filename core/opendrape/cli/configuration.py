@@ -1,0 +1,68 @@
+"""How do options and environment become settings, with an error that names the variable and not its value?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from opendrape.adapters.policy_files import read_policy
+from opendrape.domain.policy import Policy, Role
+from opendrape.errors import ConfigurationError, ModelMissing
+from opendrape.settings import Settings
+
+StateDir = Annotated[
+    Path | None, typer.Option("--state-dir", help="Catalogue, keys, models and work files (OPENDRAPE_STATE_DIR).")
+]
+PolicyName = Annotated[str, typer.Option("--policy", help="Name of the policy (`opendrape policy list`).")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Only notices and errors.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing anywhere; say what would be done.")]
+
+
+def load_settings(*, state_dir: Path | None = None, destination: Path | None = None) -> Settings:
+    """Settings from the environment; options win. ``ConfigurationError`` names each bad variable."""
+    given: dict[str, Any] = {}
+    if state_dir is not None:
+        given["state_dir"] = state_dir.absolute()
+    if destination is not None:
+        given["destination"] = destination.absolute()
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"OPENDRAPE_{'__'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()
+        )
+        raise ConfigurationError(f"settings cannot be used: {faults}", reason="settings_invalid") from error
+
+
+def policy_named(settings: Settings, name: str) -> Policy:
+    """The policy from its file; nothing is written."""
+    return read_policy(settings.policy_folders, name)
+
+
+def missing_roles(settings: Settings, policy: Policy) -> tuple[Role, ...]:
+    """Roles that the policy asks for and no materialised model answers. Reads folders only."""
+    from opendrape_masker.models_sync import ready_models
+
+    ready = ready_models(settings)
+    return tuple(sorted(role for role in policy.roles if not ready.get(role)))
+
+
+def require_models(policy: Policy, missing: Sequence[Role]) -> None:
+    """``ModelMissing`` names every role that has no model: a policy promises all of its roles or does not start."""
+    if missing:
+        names = ", ".join(missing)
+        raise ModelMissing(f"policy '{policy.name}' needs models for: {names}; none is materialised")
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space where ``folder`` is or would be."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    figures = os.statvfs(folder)
+    return figures.f_bavail * figures.f_frsize

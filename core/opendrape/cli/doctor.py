@@ -1,0 +1,122 @@
+"""``opendrape doctor``: could this machine de-identify a video now, and if not, which setting is to be mended?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from opendrape import __version__
+from opendrape.adapters.policy_files import policy_names
+from opendrape.bootstrap import opened_key_map
+from opendrape.cli.configuration import AsJson, StateDir, free_bytes, load_settings, missing_roles, policy_named
+from opendrape.cli.exit_codes import ExitCode
+from opendrape.cli.terminal import Terminal
+from opendrape.errors import OpenDrapeError
+from opendrape.media.child_check import prove_walls
+from opendrape.settings import Settings
+
+_ENOUGH_BYTES = 5 * 2**30
+_PACKAGES = ("av", "numpy", "opencv-python-headless", "onnxruntime", "sqlalchemy", "cryptography", "fastapi")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: ``state`` is ok, note (works, but know it) or wrong (does not work)."""
+
+    subject: str
+    state: str
+    text: str
+
+
+def doctor(state_dir: StateDir = None, as_json: AsJson = False) -> None:
+    """Check settings, keys, models, disk, confinement and versions. Makes no folder and no key. Exit code 3: not fit."""
+    terminal, settings = Terminal(as_json=as_json), load_settings(state_dir=state_dir)
+    findings = [finding for check in _CHECKS for finding in _survive(check, settings)]
+    table = Table("", "check", "finding")
+    for finding in findings:
+        table.add_row(finding.state, finding.subject, finding.text)
+    terminal.say(table)
+    fit = all(finding.state != "wrong" for finding in findings)
+    terminal.result(
+        {"fit": fit, "findings": [{"check": f.subject, "state": f.state, "text": f.text} for f in findings]}
+    )
+    raise typer.Exit(ExitCode.DELIVERED if fit else ExitCode.CONFIGURATION)
+
+
+def _survive(check: Callable[[Settings], Iterator[Finding]], settings: Settings) -> list[Finding]:
+    try:
+        return list(check(settings))
+    except OpenDrapeError as error:
+        return [Finding(check.__name__.strip("_"), "wrong", f"{error}. {error.next_step}")]
+
+
+def _versions(_settings: Settings) -> Iterator[Finding]:
+    yield Finding("opendrape", "ok", f"{__version__} on Python {platform.python_version()}, {platform.machine()}")
+    for package in _PACKAGES:
+        try:
+            yield Finding(package, "ok", version(package))
+        except PackageNotFoundError:
+            yield Finding(package, "wrong", "not installed: install the extra `embedded`")
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    for subject, path in (("map key", settings.map_key_path), ("receipt key", settings.receipt_key_path)):
+        if not path.exists():
+            yield Finding(subject, "note", "not there yet; the first run makes it and says so")
+        elif stat.S_IMODE(path.stat().st_mode) & 0o077:
+            yield Finding(subject, "wrong", "others may read it; chmod 600")
+        else:
+            yield Finding(subject, "ok", "there, readable by its owner only")
+    yield from _map(settings)
+
+
+def _map(settings: Settings) -> Iterator[Finding]:
+    if not settings.key_map_path.exists():
+        yield Finding("key map", "note", "not there yet; the first run makes it")
+        return
+    if not settings.map_key_path.exists():
+        yield Finding("key map", "wrong", "there, but its key file is gone: restore the key file from its copy")
+        return
+    with opened_key_map(settings) as key_map:
+        key_map.check()
+    yield Finding("key map", "ok", "its key opens it")
+
+
+def _models(settings: Settings) -> Iterator[Finding]:
+    for name in policy_names(settings.policy_folders):
+        missing = missing_roles(settings, policy_named(settings, name))
+        text = f"no model for {', '.join(missing)}: run `opendrape models sync`" if missing else "every model is there"
+        # `full` promises more than any model of this build; only the default level must work for a fit machine
+        state = "ok" if not missing else "wrong" if name == "faces" else "note"
+        yield Finding(f"policy {name}", state, text)
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    for subject, folder in (("state folder", settings.state_dir), ("destination", settings.destination)):
+        free = free_bytes(folder)
+        state = "ok" if free >= _ENOUGH_BYTES else "note"
+        if not os.access(_existing(folder), os.W_OK):
+            yield Finding(subject, "wrong", "cannot be written to by this account")
+        else:
+            yield Finding(subject, state, f"{free / 2**30:.1f} GiB free")
+
+
+def _confinement(_settings: Settings) -> Iterator[Finding]:
+    walls = prove_walls()
+    for wall, standing in sorted(walls.items()):
+        yield Finding(f"media child: {wall}", "ok" if standing else "note", str(standing))
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+
+
+_CHECKS = (_versions, _keys, _models, _disk, _confinement)
