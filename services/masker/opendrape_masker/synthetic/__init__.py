@@ -1,0 +1,7 @@
+"""Makes operation-like sample videos with exact ground truth, and hostile files: the test bench of the whole house."""
+
+from opendrape_masker.synthetic.request import SampleRequest
+from opendrape_masker.synthetic.sample import make_sample
+from opendrape_masker.synthetic.truth import SampleTruth, TrueBox
+
+__all__ = ["SampleRequest", "SampleTruth", "TrueBox", "make_sample"]

@@ -1,0 +1,50 @@
+"""What any frame of a sample looks like, with or without what must be hidden in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from opendrape_masker.synthetic.faces import draw_face, placements
+from opendrape_masker.synthetic.identity import Identity
+from opendrape_masker.synthetic.lettering import Line, draw_line, lines_for, shown
+from opendrape_masker.synthetic.picture import Canvas
+from opendrape_masker.synthetic.request import SampleRequest
+from opendrape_masker.synthetic.tissue import Tissue
+from opendrape_masker.synthetic.truth import TrueBox
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Draws frames in any order; the same frame always has the same pixels."""
+
+    request: SampleRequest
+    identity: Identity
+    tissue: Tissue
+
+    @classmethod
+    def of(cls, request: SampleRequest, identity: Identity) -> Scene:
+        """Grow the background (about a second at 1080 lines)."""
+        width, height = request.width + request.width % 2, request.height + request.height % 2
+        return cls(request, identity, Tissue.grown(width, height, seed=request.seed))
+
+    def draw(self, frame: int, *, people: bool = True, text: bool = True) -> tuple[Canvas, tuple[TrueBox, ...]]:
+        """One frame, of even size, and what must be hidden in it."""
+        second = float(self.request.ticks[frame] * self.request.time_base)
+        canvas = self.tissue.canvas(frame, second)
+        found = list(self._draw_people(canvas, second)) if people else []
+        if text and self.request.text:
+            found += [box for line, words in shown(self._lines, second) if (box := draw_line(canvas, line, words))]
+        return canvas, tuple(found)
+
+    def _draw_people(self, canvas: Canvas, second: float) -> Iterator[TrueBox]:
+        size = {"width": self.request.width, "height": self.request.height}
+        for place in placements(second, faces=self.request.faces, **size):
+            box = draw_face(canvas, place)
+            if box is not None:
+                yield box
+
+    @property
+    def _lines(self) -> tuple[Line, ...]:
+        who = self.identity
+        return lines_for(who.name.upper(), who.number, who.born, who.hospital, f"DR {who.surgeon.upper()}")
