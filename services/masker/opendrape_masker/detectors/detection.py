@@ -1,0 +1,59 @@
+"""What a detection is, and what every detector promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from opendrape.domain.policy import Role
+
+Picture = npt.NDArray[np.uint8]
+"""uint8 [H, W, 3], BGR."""
+Boxes = npt.NDArray[np.float32]
+"""float32 [K, 5]: x0, y0, x1, y1 in pixels, then the score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One thing seen in one picture; pixels of the picture that was examined, ``x1`` and ``y1`` exclusive."""
+
+    frame: int
+    role: Role
+    score: float
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """Which weights look: folder name and SHA-256 of the published weights."""
+
+    name: str
+    role: Role
+    sha256: str
+
+
+class Detector(Protocol):
+    """Finds things of one role. Deterministic for the same pictures; keeps nothing between calls."""
+
+    @property
+    def role(self) -> Role:
+        """What it finds."""
+
+    @property
+    def model(self) -> ModelFacts:
+        """Which weights it uses."""
+
+    def detect(self, pictures: Sequence[Picture], frames: Sequence[int]) -> list[list[Detection]]:
+        """One list per picture, in order, best score first; ``frames`` are copied into the detections.
+
+        Sizes may be mixed and need not be multiples of anything; pictures of one size are examined together.
+        Boxes are clipped to the picture. Raises ``InferenceFailed`` or ``ModelMissing``, ``ValueError`` when
+        the two sequences differ in length. An empty inner list means: looked, and found nothing.
+        """

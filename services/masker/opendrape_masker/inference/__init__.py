@@ -1,0 +1,1 @@
+"""How models are described, rendered and run."""

@@ -1,0 +1,3 @@
+"""Which tensor name every rendered graph takes its pictures under."""
+
+IMAGES = "images"

@@ -1,0 +1,164 @@
+"""How a batch of pictures becomes tensors: the inference port, and ONNX Runtime in this process behind it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
+
+from opendrape.errors import InferenceFailed, ModelMissing
+from opendrape_masker.inference.graph_names import IMAGES
+from opendrape_masker.inference.rendered import (
+    LABELS_NAME,
+    MODEL_PATH,
+    RenderedModel,
+    read_record,
+    read_verified,
+    target_folder,
+)
+
+Pictures = npt.NDArray[np.uint8]
+Tensors = dict[str, npt.NDArray[np.float32]]
+# every error class of the runtime derives from Exception itself; taking them by module also maps future ones
+_RUNTIME_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    *(kind for kind in vars(runtime_errors).values() if isinstance(kind, type) and issubclass(kind, Exception)),
+)
+_LOG_FATAL_ONLY = 4
+
+
+class InferenceSession(Protocol):
+    """Runs models by name. Safe to call from several threads; a bounded number of calls is in flight.
+
+    A model that is not there, or is not the one that was pinned, raises ``ModelMissing``. A time-out, a missing
+    output, one of the wrong shape or with a value that is not finite raises ``InferenceFailed``: never an empty or
+    partial answer. Calls do not change state and may be repeated.
+    """
+
+    def infer(self, model: str, batch: Pictures) -> Tensors:
+        """Every output of the model for uint8 BGR pictures [N, H, W, 3]; float32 tensors, first axis N."""
+
+    def source_digest(self, model: str) -> str | None:
+        """SHA-256 of the weights behind a model that can be served now; None when it cannot."""
+
+    def labels(self, model: str) -> tuple[str, ...]:
+        """The character table of a recognition model. ``ModelMissing`` when it has none."""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    record: RenderedModel
+    runtime: Any
+
+
+class OnnxRuntimeSession:
+    """The port on ONNX Runtime, CPU, in this process. Models are loaded when first asked for.
+
+    ``models_dir`` is what ``models sync`` filled; ``threads`` work on one call; a call, waiting included, takes at
+    most ``deadline_seconds``.
+    """
+
+    def __init__(self, models_dir: Path, threads: int, deadline_seconds: float, *, in_flight: int = 2) -> None:
+        self._folder = target_folder(models_dir)
+        self._threads = threads
+        self._deadline_seconds = deadline_seconds
+        self._slots = threading.BoundedSemaphore(in_flight)
+        self._loading = threading.Lock()
+        self._loaded: dict[str, _Loaded] = {}
+
+    def infer(self, model: str, batch: Pictures) -> Tensors:
+        """See ``InferenceSession.infer``. ``ValueError`` for a batch that is not uint8 [N, H, W, 3] with N > 0."""
+        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[3] != 3 or batch.size == 0:
+            raise ValueError("a batch is uint8 [N, H, W, 3]")
+        loaded = self._load(model)
+        until = time.monotonic() + self._deadline_seconds
+        if not self._slots.acquire(timeout=self._deadline_seconds):
+            raise InferenceFailed(f"model {model} is busy", reason="inference_timeout")
+        try:
+            answers = _run_until(loaded, batch, until)
+        finally:
+            self._slots.release()
+        return _checked(loaded.record, len(batch), answers)
+
+    def source_digest(self, model: str) -> str | None:
+        """See ``InferenceSession.source_digest``. Reads the record only; the graph is checked when it is loaded."""
+        record = read_record(self._folder / model)
+        return record.source_sha256 if record and (self._folder / model / MODEL_PATH).is_file() else None
+
+    def labels(self, model: str) -> tuple[str, ...]:
+        """See ``InferenceSession.labels``."""
+        record = read_record(self._folder / model)
+        if record is None or record.labels_sha256 is None:
+            raise ModelMissing(f"model {model} has no character table")
+        return tuple(read_verified(self._folder / model, LABELS_NAME, record.labels_sha256).decode().split("\n"))
+
+    def _load(self, model: str) -> _Loaded:
+        with self._loading:
+            if model not in self._loaded:
+                self._loaded[model] = _open(self._folder / model, self._threads)
+            return self._loaded[model]
+
+
+def _open(folder: Path, threads: int) -> _Loaded:
+    record = read_record(folder)
+    if record is None:
+        raise ModelMissing(f"model {folder.name} is not materialised")
+    content = read_verified(folder, str(MODEL_PATH), record.model_sha256)
+    try:
+        runtime = onnxruntime.InferenceSession(content, _options(threads), providers=["CPUExecutionProvider"])
+    except _RUNTIME_ERRORS as error:
+        raise ModelMissing(f"model {folder.name} cannot be loaded", reason="model_unusable") from error
+    if not {output.name for output in record.outputs} <= {output.name for output in runtime.get_outputs()}:
+        raise ModelMissing(f"model {folder.name} lacks an output", reason="model_unusable")
+    return _Loaded(record=record, runtime=runtime)
+
+
+def _options(threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _LOG_FATAL_ONLY
+    # idle inference threads must not spin: decoding and encoding want the same cores
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _run_until(loaded: _Loaded, batch: Pictures, until: float) -> list[Any]:
+    options = onnxruntime.RunOptions()
+    watchdog = threading.Timer(max(0.0, until - time.monotonic()), setattr, (options, "terminate", True))
+    watchdog.daemon = True
+    watchdog.start()
+    names = [output.name for output in loaded.record.outputs]
+    try:
+        answers: list[Any] = loaded.runtime.run(names, {IMAGES: np.ascontiguousarray(batch)}, options)
+    except _RUNTIME_ERRORS as error:
+        reason = "inference_timeout" if time.monotonic() >= until else "inference_failed"
+        raise InferenceFailed(f"model {loaded.record.model} gave no answer", reason=reason) from error
+    finally:
+        watchdog.cancel()
+    if time.monotonic() >= until:
+        raise InferenceFailed(f"model {loaded.record.model} was too late", reason="inference_timeout")
+    return answers
+
+
+def _checked(record: RenderedModel, pictures: int, answers: list[Any]) -> Tensors:
+    if len(answers) != len(record.outputs):
+        raise InferenceFailed(f"model {record.model} lacks an output", reason="inference_output_missing")
+    tensors: Tensors = {}
+    for output, answer in zip(record.outputs, answers, strict=True):
+        wanted = (pictures, *output.dims)
+        if answer.ndim != len(wanted) or any(w not in (-1, got) for w, got in zip(wanted, answer.shape, strict=True)):
+            raise InferenceFailed(f"model {record.model} answered in another shape", reason="inference_output_shape")
+        # a sum is finite only if every value is, and needs no second array
+        if not np.isfinite(answer.sum(dtype=np.float64)):
+            raise InferenceFailed(f"model {record.model} answered with no number", reason="inference_output_not_finite")
+        tensors[output.name] = answer
+    return tensors

@@ -1,0 +1,212 @@
+"""How `var/models` gets filled: pinned weights fetched, checked, rendered for a target, put in place at once (V-17)."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from opendrape.domain.policy import Role
+from opendrape.errors import ModelMissing, OpenDrapeError
+from opendrape.settings import Settings
+from opendrape_masker.inference.graph import labels_of, render_graph
+from opendrape_masker.inference.rendered import (
+    LABELS_NAME,
+    MODEL_PATH,
+    RECORD_NAME,
+    RENDERER,
+    RenderedModel,
+    read_record,
+    read_verified,
+    target_folder,
+)
+from opendrape_masker.inference.repository import CONFIG_NAME, ModelFolder, read_repository
+from opendrape_masker.inference.sources import Fetched, OutOfReachError, WeightSources
+
+State = Literal["present", "synced", "unreachable"]
+_PARTIAL = ".partial-"
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """What became of one model. ``detail``: kind of source when synced, reasons when unreachable (slugs)."""
+
+    name: str
+    role: Role
+    state: State
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """All models that were asked for, in the repository's order."""
+
+    models: tuple[ModelState, ...]
+
+    def ready(self, role: Role) -> tuple[str, ...]:
+        """Models of a role that are materialised, most preferred first."""
+        return tuple(model.name for model in self.models if model.role is role and model.state != "unreachable")
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """Every role with a materialised model."""
+        return frozenset(model.role for model in self.models if model.state != "unreachable")
+
+
+def sync(
+    repository: Path,
+    models_dir: Path,
+    *,
+    mirror: Path | None = None,
+    roles: frozenset[Role] | set[Role] | None = None,
+    on_event: Callable[[ModelState], None] = lambda _: None,
+) -> SyncResult:
+    """Materialise every model of ``roles`` (None: all) under ``models_dir/onnxruntime/``; idempotent.
+
+    What is there with the right digests is left alone. ``on_event`` is told the state of each model as it is known.
+    Runs at the same time wait for each other; a killed run leaves nothing that counts. Raises ``ModelMissing``
+    when a role asked for has no model at all, with the reasons; one unreachable model among several is only told.
+    """
+    folders = [folder for folder in read_repository(repository) if roles is None or folder.lock.role in roles]
+    target = target_folder(models_dir)
+    target.mkdir(parents=True, exist_ok=True)
+    states = []
+    with _exclusively(target), _scratch(target) as scratch:
+        sources = WeightSources(mirror=mirror, scratch=scratch)
+        for folder in folders:
+            state = _sync_one(folder, target, sources)
+            states.append(state)
+            on_event(state)
+    result = SyncResult(models=tuple(states))
+    _refuse_missing(result, roles if roles is not None else {folder.lock.role for folder in folders})
+    return result
+
+
+def is_materialised(folder: ModelFolder, target: Path) -> bool:
+    """True when the rendering of this very lock is there and every file has its digest."""
+    place = target / folder.name
+    record = read_record(place)
+    if record is None or record.fingerprint != folder.fingerprint or record.renderer != RENDERER:
+        return False
+    try:
+        read_verified(place, str(MODEL_PATH), record.model_sha256)
+        if record.labels_sha256 is not None:
+            read_verified(place, LABELS_NAME, record.labels_sha256)
+    except ModelMissing:
+        return False
+    return True
+
+
+def _sync_one(folder: ModelFolder, target: Path, sources: WeightSources) -> ModelState:
+    role = folder.lock.role
+    if is_materialised(folder, target):
+        return ModelState(folder.name, role, "present")
+    try:
+        fetched = sources.fetch(folder)
+    except OutOfReachError as error:
+        return ModelState(folder.name, role, "unreachable", detail=error.reason)
+    _place(folder, target, fetched)
+    return ModelState(folder.name, role, "synced", detail=fetched.source)
+
+
+def _place(folder: ModelFolder, target: Path, fetched: Fetched) -> None:
+    building = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=target))
+    building.chmod(0o755)
+    graph = render_graph(fetched.content, folder.lock)
+    labels = "\n".join(labels_of(fetched.content)).encode()
+    files = {str(MODEL_PATH): graph, CONFIG_NAME: folder.config}
+    if labels:
+        files[LABELS_NAME] = labels
+    record = _record(folder, graph, labels)
+    files[RECORD_NAME] = record.model_dump_json(indent=1).encode()
+    for name, content in files.items():
+        _write(building / name, content)
+    _swap(building, target / folder.name)
+
+
+def _record(folder: ModelFolder, graph: bytes, labels: bytes) -> RenderedModel:
+    return RenderedModel(
+        renderer=RENDERER,
+        model=folder.name,
+        role=folder.lock.role,
+        fingerprint=folder.fingerprint,
+        source_sha256=folder.lock.weights.sha256,
+        model_sha256=hashlib.sha256(graph).hexdigest(),
+        labels_sha256=hashlib.sha256(labels).hexdigest() if labels else None,
+        max_batch=folder.lock.max_batch,
+        outputs=folder.lock.output,
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _swap(building: Path, place: Path) -> None:
+    """Killed between the two renames the model is absent, never half there; the next run makes it again."""
+    if place.exists():
+        place.rename(Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=place.parent)) / place.name)
+    building.rename(place)
+
+
+@contextmanager
+def _exclusively(target: Path) -> Iterator[None]:
+    with (target / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _scratch(target: Path) -> Iterator[Path]:
+    """A private folder; leftovers of killed runs go with it, since the lock says that nobody else is at work."""
+    try:
+        yield Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=target))
+    finally:
+        for leftover in target.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _refuse_missing(result: SyncResult, required: frozenset[Role] | set[Role]) -> None:
+    missing = sorted(required - result.roles)
+    if missing:
+        reasons = [f"{model.name}: {model.detail}" for model in result.models if model.role in missing]
+        raise ModelMissing(f"no model for role {', '.join(missing)} ({'; '.join(reasons) or 'none in the repository'})")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``python -m opendrape_masker.models_sync``: 0 when every role asked for has a model, else 2."""
+    settings = Settings()
+    parser = argparse.ArgumentParser(description="Fetch, check and render models.")
+    parser.add_argument("--models-dir", type=Path, default=settings.models_dir)
+    parser.add_argument("--repository", type=Path, default=settings.model_repository)
+    parser.add_argument("--mirror", type=Path, default=settings.mirror)
+    parser.add_argument("--role", type=Role, action="append", help="only this role; may be repeated")
+    chosen = parser.parse_args(arguments)
+    roles = frozenset(chosen.role) if chosen.role else None
+    try:
+        sync(chosen.repository, chosen.models_dir, mirror=chosen.mirror, roles=roles, on_event=_tell)
+    except OpenDrapeError as error:
+        sys.stderr.write(f"{error}\n{error.next_step}\n")
+        return 2
+    return 0
+
+
+def _tell(state: ModelState) -> None:
+    sys.stdout.write(f"{state.state:12} {state.name} ({state.role}) {state.detail}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
