@@ -17,7 +17,7 @@ class FieldOrder(StrEnum):
 
 
 class ColourTags(BaseModel):
-    """Colour description as FFmpeg's numeric codes (ITU-T H.273); 2 means unspecified. ``full_range`` is the pixel range."""
+    """Colour description by the codes of ITU-T H.273 (2: unspecified). ``full_range`` is the pixel range."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -62,6 +62,10 @@ class MediaInfo(BaseModel):
     time_base: tuple[int, int]
     frame_count: int
     first_tick: int
+    origin_tick: int = Field(
+        default=0,
+        description="tick that is time zero of the container; never after first_tick. Output times count from it",
+    )
     duration_seconds: float
     variable_frame_rate: bool
     average_rate: tuple[int, int]

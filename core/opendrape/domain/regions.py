@@ -12,7 +12,7 @@ class _Facts(BaseModel):
 
 
 class MarkedRegion(_Facts):
-    """A region somebody marked: pixels of the stored picture, frames ``[start_frame, end_frame)``; None = to the end."""
+    """A region somebody marked: pixels of the stored picture, frames ``[start_frame, end_frame)``, None: to the end."""
 
     x: int = Field(ge=0)
     y: int = Field(ge=0)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 
 _MAGIC = b"ODTL1\n"
 
@@ -50,7 +51,7 @@ class Timeline:
     def __post_init__(self) -> None:
         if not self.ticks:
             raise ValueError("a timeline has at least one frame")
-        if any(later <= earlier for earlier, later in zip(self.ticks, self.ticks[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(self.ticks)):
             raise ValueError("ticks must increase strictly")
         if not self.key_frames or self.key_frames[0] != 0:
             raise ValueError("the first frame must be a key frame")
@@ -76,7 +77,7 @@ class Timeline:
     @property
     def is_variable(self) -> bool:
         """True when frame distances differ by more than one tick (rounding of a constant rate stays constant)."""
-        gaps = [b - a for a, b in zip(self.ticks, self.ticks[1:], strict=False)]
+        gaps = [b - a for a, b in pairwise(self.ticks)]
         return bool(gaps) and max(gaps) - min(gaps) > 1
 
     def seconds(self, frame: int) -> Fraction:
@@ -117,7 +118,7 @@ class Timeline:
             if key and long_enough and rest_is_worth_it:
                 cuts.append(key)
         cuts.append(len(self.ticks))
-        return tuple(FrameSpan(a, b) for a, b in zip(cuts, cuts[1:], strict=False))
+        return tuple(FrameSpan(a, b) for a, b in pairwise(cuts))
 
     def to_bytes(self) -> bytes:
         """Compact, versioned form: about two bytes a frame."""

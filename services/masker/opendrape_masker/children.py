@@ -1,0 +1,114 @@
+"""How the masker's children are started: limits, folders and models from the settings."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from opendrape.domain.media_info import MediaInfo
+from opendrape.domain.policy import Policy
+from opendrape.domain.regions import MarkedRegion
+from opendrape.domain.timeline import FrameSpan
+from opendrape.media.child import ChildLimits, run_child
+from opendrape.settings import Settings
+from opendrape_masker.orders import AssembleAnswer, AssembleOrder, Limits, MaskAnswer, MaskOrder
+
+_TARGET = "onnxruntime"
+
+
+def run_mask_child(
+    settings: Settings,
+    *,
+    descriptor: int,
+    media: MediaInfo,
+    timeline: Path,
+    span: FrameSpan,
+    policy: Policy,
+    folder: Path,
+    on_progress: Callable[[float], None],
+    regions: tuple[MarkedRegion, ...] = (),
+) -> MaskAnswer:
+    """Mask one chunk of the open source in a child; its files are in ``folder`` afterwards."""
+    order = MaskOrder(
+        descriptor=descriptor,
+        media=media,
+        timeline=timeline,
+        start=span.start,
+        end=span.end,
+        policy=policy,
+        regions=regions,
+        limits=Limits(**settings.media.model_dump(include=set(Limits.model_fields))),
+        threads=settings.masker_threads,
+        window_bytes=settings.masker.window_memory_bytes,
+        models_dir=(settings.models_dir / _TARGET).absolute(),
+        model_repository=settings.model_repository.absolute(),
+        inference_seconds=settings.models.deadline_seconds,
+        folder=folder,
+    )
+    limits = child_limits(settings, folder, (timeline, order.models_dir, order.model_repository))
+    answer = _run("opendrape_masker.chunk_child", order.model_dump(mode="json"), limits, on_progress, (descriptor,))
+    return MaskAnswer.model_validate(answer)
+
+
+def run_assemble_child(
+    settings: Settings,
+    *,
+    chunks: tuple[Path, ...],
+    media: MediaInfo,
+    timeline: Path,
+    folder: Path,
+    on_progress: Callable[[float], None],
+) -> AssembleAnswer:
+    """Join chunks in a child; the file is in ``folder`` afterwards."""
+    order = AssembleOrder(chunks=chunks, media=media, timeline=timeline, folder=folder)
+    limits = child_limits(settings, folder, (timeline, *chunks))
+    answer = _run("opendrape_masker.assemble_child", order.model_dump(mode="json"), limits, on_progress, ())
+    return AssembleAnswer.model_validate(answer)
+
+
+def child_limits(settings: Settings, folder: Path, readable: tuple[Path, ...]) -> ChildLimits:
+    """What a masker child may use: memory, silence, its own folder, and what it must read."""
+    return ChildLimits(
+        memory_bytes=settings.masker.child_memory_bytes,
+        silence_seconds=settings.masker.child_silence_seconds,
+        writable=(folder,),
+        readable=readable,
+    )
+
+
+@contextmanager
+def scratch_folder(settings: Settings) -> Iterator[Path]:
+    """A folder of a child's own with a random name, gone afterwards."""
+    folder = (settings.scratch_dir / secrets.token_hex(12)).absolute()
+    folder.mkdir(mode=0o700, parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(
+    module: str,
+    spec: dict[str, Any],
+    limits: ChildLimits,
+    on_progress: Callable[[float], None],
+    descriptors: tuple[int, ...],
+) -> dict[str, Any]:
+    latest = [0.0]
+
+    def hear(message: dict[str, Any]) -> None:
+        latest[0] = float(message.get("progress", latest[0]))
+        on_progress(latest[0])
+
+    return run_child(
+        module,
+        spec,
+        pass_descriptors=descriptors,
+        limits=limits,
+        on_message=hear,
+        on_idle=lambda: on_progress(latest[0]),
+    )

@@ -1,0 +1,64 @@
+"""The child that masks one chunk: the only place where foreign pixels are decoded for masking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from opendrape.domain.policy import DetectRule, ResidualRule
+from opendrape.media.child import serve
+from opendrape_masker.detectors import Detector, build_detector
+from opendrape_masker.digests import digest_file
+from opendrape_masker.engine.chunk import ChunkMasker
+from opendrape_masker.engine.render import Job
+from opendrape_masker.inference.session import OnnxRuntimeSession
+from opendrape_masker.orders import MaskAnswer, MaskOrder, read_timeline
+
+
+class Detectors:
+    """One detector per role and purpose, built when first asked for."""
+
+    def __init__(self, order: MaskOrder) -> None:
+        self._order = order
+        self._session = OnnxRuntimeSession(
+            order.models_dir, threads=order.threads, deadline_seconds=order.inference_seconds
+        )
+        self._built: dict[tuple[str, str], Detector] = {}
+
+    def __call__(self, rule: DetectRule | ResidualRule) -> Detector:
+        purpose = "detect" if isinstance(rule, DetectRule) else "residual"
+        floor = rule.weak_score if isinstance(rule, DetectRule) else rule.score
+        key = (str(rule.role), purpose)
+        if key not in self._built:
+            self._built[key] = build_detector(
+                rule.role,
+                session=self._session,
+                repository=self._order.model_repository,
+                purpose=purpose,
+                floor_score=floor,
+            )
+        return self._built[key]
+
+
+def mask_chunk(spec: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Mask the ordered chunk; the answer names the written file and its digest."""
+    order = MaskOrder.model_validate(spec)
+    job = Job(
+        descriptor=order.descriptor,
+        media=order.media,
+        timeline=read_timeline(order.timeline),
+        span=order.span,
+        policy=order.policy,
+        regions=order.regions,
+        limits=order.limits.typed(),
+        threads=order.threads,
+        window_bytes=order.window_bytes,
+    )
+    masker = ChunkMasker(job, Detectors(order), order.folder, lambda share: send({"progress": share}))
+    report = masker.run()
+    answer = MaskAnswer(path=masker.chunk_path, sha256=digest_file(masker.chunk_path).sha256, report=report)
+    return answer.model_dump(mode="json")
+
+
+if __name__ == "__main__":
+    serve(mask_chunk)

@@ -1,0 +1,30 @@
+"""How the masker is put together from the container's parts."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from opendrape.ledger.worker import Worker
+from opendrape_masker.handlers import MaskHandler
+
+if TYPE_CHECKING:
+    from opendrape.bootstrap import Container
+
+
+def build_masker(container: Container) -> list[Worker]:
+    """One worker per slot; each has at most one media child at a time."""
+    work = container.settings.work
+    return [
+        Worker(
+            catalogue=container.catalogue,
+            doorbell=container.doorbell,
+            clock=container.clock,
+            handler=MaskHandler(container),
+            owner=f"masker-{socket.gethostname()}-{os.getpid()}-{slot}",
+            lease_seconds=work.lease_seconds,
+            heartbeat_seconds=work.heartbeat_seconds,
+        )
+        for slot in range(container.settings.masker.slots)
+    ]

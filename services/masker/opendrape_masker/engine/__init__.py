@@ -1,0 +1,1 @@
+"""The masking engine: look, link over time, paint, write, and look again."""

@@ -1,0 +1,172 @@
+"""How one chunk is masked until the second look is content: render, check, mask what was found, render again."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from opendrape.domain.policy import DetectRule, ResidualRule
+from opendrape.domain.regions import CheckResult, MarkedRegion, MaskReport, ModelUse, ResidualFinding
+from opendrape.domain.timeline import FrameSpan
+from opendrape.errors import ResidualFound
+from opendrape_masker.detectors import Detector
+from opendrape_masker.engine.checking import ChunkCheck, SecondLook
+from opendrape_masker.engine.looking import Eye, Watch, watch_for
+from opendrape_masker.engine.render import Job, Renderer, RenderFacts
+
+DetectorFor = Callable[[DetectRule | ResidualRule], Detector]
+_ROUNDS = 3
+_FINDING_GROWTH = 0.25
+
+
+@dataclass
+class ChunkMasker:
+    """Masks one chunk into ``folder``; ``report_progress`` gets a share 0..1 of the present round."""
+
+    job: Job
+    detector_for: DetectorFor
+    folder: Path
+    report_progress: Callable[[float], None]
+    _findings: list[ResidualFinding] = field(default_factory=list)
+    _seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def chunk_path(self) -> Path:
+        """The written chunk."""
+        return self.folder / "chunk.nut"
+
+    def run(self) -> MaskReport:
+        """Write and check the chunk. ``ResidualFound`` when the second look still finds something after all rounds."""
+        for round_number in range(_ROUNDS):
+            facts = self._render()
+            checks = self._check()
+            if not checks.residual_findings:
+                return self._report(facts, checks, round_number)
+            self._remask_or_quarantine(checks.residual_findings)
+        raise ResidualFound(f"{len(self._findings)} findings in {_ROUNDS} rounds")
+
+    def _render(self) -> RenderFacts:
+        started = time.perf_counter()
+        job = replace(self.job, regions=(*self.job.regions, *self._remasked()))
+        facts = Renderer(
+            job, self._watches(), self.chunk_path, self._evidence, lambda frame: self._progress(frame, 0.0)
+        ).run()
+        self._spend(facts.seconds)
+        self._spend({"render": time.perf_counter() - started})
+        return facts
+
+    def _check(self) -> CheckResult:
+        started = time.perf_counter()
+        result = ChunkCheck(
+            self.job, self.chunk_path, self._evidence, self._second_looks(), lambda frame: self._progress(frame, 0.7)
+        ).run()
+        self._spend({"check": time.perf_counter() - started})
+        return result
+
+    def _remask_or_quarantine(self, findings: Sequence[ResidualFinding]) -> None:
+        strict = {str(rule.role) for rule in self.job.policy.residual if rule.on_finding == "quarantine"}
+        if any(finding.role in strict for finding in findings):
+            raise ResidualFound(f"{len(findings)} findings")
+        self._findings += findings
+
+    def _watches(self) -> list[Watch]:
+        watches = []
+        for rule in self.job.policy.detect:
+            watch = watch_for(rule, self.detector_for(rule), self.job.media, self.job.timeline)
+            residual = self._residual_rule(rule)
+            found = [f for f in self._findings if f.role == str(rule.role)]
+            if residual and found:
+                watch.second_eye = self._eye(residual)
+                watch.second_intervals = tuple(self._around(f.frame, residual) for f in found)
+            watches.append(watch)
+        return watches
+
+    def _remasked(self) -> list[MarkedRegion]:
+        """What the second look found stays masked up to its neighbouring looks, whatever the detectors say now."""
+        rules = {str(rule.role): rule for rule in self.job.policy.residual}
+        return [_marked(f, self._around(f.frame, rules[f.role])) for f in self._findings]
+
+    def _around(self, frame: int, rule: ResidualRule) -> FrameSpan:
+        """Everything up to the neighbouring second looks: what was missed at one was missed near it."""
+        return self.job.timeline.around(FrameSpan(frame, frame + 1), rule.max_gap_seconds)
+
+    def _residual_rule(self, rule: DetectRule) -> ResidualRule | None:
+        return next((r for r in self.job.policy.residual if r.role is rule.role), None)
+
+    def _second_looks(self) -> list[SecondLook]:
+        return [SecondLook(rule, self._eye(rule), self._second_frames(rule)) for rule in self.job.policy.residual]
+
+    def _second_frames(self, rule: ResidualRule) -> frozenset[int]:
+        """Second looks fall on first looks, so that what is found can be linked; both ends of the chunk are examined."""
+        span = self.job.span
+        wanted = [f for f in self.job.timeline.looks(rule.max_gap_seconds) if f in span]
+        return frozenset({span.start, span.end - 1, *wanted})
+
+    def _eye(self, rule: ResidualRule) -> Eye:
+        return Eye.of(self.detector_for(rule), self.job.media, (rule.long_side_pixels,))
+
+    def _progress(self, frame: int, offset: float) -> None:
+        share = (frame - self.job.span.start + 1) / len(self.job.span)
+        self.report_progress(offset + share * (0.7 if offset == 0 else 0.3))
+
+    def _spend(self, seconds: dict[str, float]) -> None:
+        for stage, spent in seconds.items():
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + spent
+
+    @property
+    def _evidence(self) -> Path:
+        return self.folder / "evidence.bin"
+
+    def _report(self, facts: RenderFacts, checks: CheckResult, rounds: int) -> MaskReport:
+        return MaskReport(
+            frames=len(self.job.span),
+            masked_frames=facts.masked_frames,
+            detections=facts.tally.detections,
+            tracks=facts.tally.tracks,
+            accounts=facts.tally.accounts,
+            models=tuple(self._models()),
+            checks=checks.model_copy(update={"remasked_rounds": rounds}),
+            seconds={stage: round(spent, 3) for stage, spent in self._seconds.items()},
+            peak_memory_bytes=peak_memory_bytes(),
+        )
+
+    def _models(self) -> list[ModelUse]:
+        uses = []
+        for rule in (*self.job.policy.detect, *self.job.policy.residual):
+            detector = self.detector_for(rule)
+            first = isinstance(rule, DetectRule)
+            uses.append(
+                ModelUse(
+                    role=str(rule.role),
+                    model=detector.model.name,
+                    sha256=detector.model.sha256,
+                    purpose="detect" if first else "residual",
+                    long_side_pixels=rule.long_side_pixels
+                    if isinstance(rule, DetectRule)
+                    else (rule.long_side_pixels,),
+                )
+            )
+        return uses
+
+
+def _marked(finding: ResidualFinding, span: FrameSpan) -> MarkedRegion:
+    across, down = round(finding.width * _FINDING_GROWTH), round(finding.height * _FINDING_GROWTH)
+    x, y = max(0, finding.x - across), max(0, finding.y - down)
+    return MarkedRegion(
+        x=x,
+        y=y,
+        width=finding.x + finding.width + across - x,
+        height=finding.y + finding.height + down - y,
+        start_frame=span.start,
+        end_frame=span.end,
+    )
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident size of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,90 @@
+"""What is remembered of every picture handed to the encoder, so that the written file can be held against it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import numpy as np
+
+from opendrape.media.reader import Picture
+from opendrape_masker.engine.paint import PixelRect
+from opendrape_masker.engine.pictures import Array, plane_array
+
+_HEAD = struct.Struct("<qqII")
+_RECT = struct.Struct("<4i")
+LATTICE = 16
+"""Every 16th sample in both directions is kept, at an offset that wanders from frame to frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One picture: its tick, its painted regions, and its lattice samples (all planes, one after the other)."""
+
+    frame: int
+    tick: int
+    rectangles: tuple[PixelRect, ...]
+    samples: bytes
+
+
+class EvidenceWriter:
+    """Appends records to a file: memory does not grow with the video."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: BinaryIO = path.open("wb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, picture: Picture, rectangles: Sequence[PixelRect]) -> None:
+        """Remember ``picture`` as it is handed to the encoder."""
+        samples = lattice_samples(picture, picture.index).tobytes()
+        self._file.write(_HEAD.pack(picture.index, picture.tick, len(rectangles), len(samples)))
+        for rect in rectangles:
+            self._file.write(_RECT.pack(rect.x0, rect.y0, rect.x1, rect.y1))
+        self._file.write(samples)
+
+
+def read_evidence(path: Path) -> Iterator[Record]:
+    """The records in the order in which they were written."""
+    with path.open("rb") as file:
+        while head := file.read(_HEAD.size):
+            frame, tick, count, size = _HEAD.unpack(head)
+            rects = tuple(PixelRect(*_RECT.unpack(file.read(_RECT.size))) for _ in range(count))
+            yield Record(frame, tick, rects, file.read(size))
+
+
+def lattice_samples(picture: Picture, frame: int) -> Array:
+    """Samples of all planes on the lattice of ``frame``, flat."""
+    rows, columns = frame * 7 % LATTICE, frame * 5 % LATTICE
+    parts = [
+        plane_array(plane)[rows % plane.height :: LATTICE, columns % plane.width :: LATTICE]
+        for plane in picture.planes[:3]
+    ]
+    return np.concatenate([part.ravel() for part in parts])
+
+
+def lattice_outside(picture: Picture, frame: int, rectangles: Sequence[PixelRect]) -> Array:
+    """True where a lattice sample lies outside every region, in the order of :func:`lattice_samples`."""
+    rows, columns = frame * 7 % LATTICE, frame * 5 % LATTICE
+    masks = []
+    for plane in picture.planes[:3]:
+        across, down = picture.width / plane.width, picture.height / plane.height
+        y = np.arange(rows % plane.height, plane.height, LATTICE) * down
+        x = np.arange(columns % plane.width, plane.width, LATTICE) * across
+        outside = np.ones((len(y), len(x)), bool)
+        for rect in rectangles:
+            inside_y = (y + down > rect.y0) & (y < rect.y1)
+            inside_x = (x + across > rect.x0) & (x < rect.x1)
+            outside[np.ix_(inside_y, inside_x)] = False
+        masks.append(outside.ravel())
+    return np.concatenate(masks)

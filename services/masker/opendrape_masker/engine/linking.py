@@ -1,0 +1,253 @@
+"""Which sightings are the same thing, and where it is in the frames between: linking both ways in a bounded window.
+
+Every answer is a function of the sightings within a fixed reach of the frame, never of the history before it. So a
+video cut into chunks, each examined with that reach as context, gets the same masks as the video in one piece.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from opendrape.domain.policy import DetectRule, Motion
+from opendrape.domain.timeline import Timeline
+from opendrape_masker.engine.boxes import Box, between, centre_shift, distance, hull, overlap
+
+_SPEED_GROWTH = 0.25  # of the path between two looks: motion is not linear
+_LEAST_OVERLAP = 0.1
+_LONGEST_STEP = 1.5  # centre distance per look, in sizes of the thing
+_SIZE_RATIO = 2.2
+
+
+@dataclass(eq=False, slots=True)
+class Sighting:
+    """One detection at one look. ``look`` counts the looks of the whole video."""
+
+    look: int
+    box: Box
+    score: float
+    before: Sighting | None = None
+    after: Sighting | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The rule's times in ticks of the video's time base."""
+
+    bridge: int
+    hold: int
+    recover: int
+    gap: int
+
+    @classmethod
+    def of(cls, rule: DetectRule, timeline: Timeline) -> Reach:
+        base = timeline.time_base
+        bridge = max(rule.bridge_seconds, rule.max_gap_seconds)
+        recovers = rule.weak_score < rule.strong_score
+        return cls(
+            bridge=int(bridge / base),
+            hold=int(max(rule.hold_seconds, rule.max_gap_seconds) / base),
+            recover=int(bridge / base) if recovers else 0,
+            gap=int(rule.max_gap_seconds / base),
+        )
+
+    @property
+    def ahead(self) -> int:
+        """How far past a frame the looks must be known before the frame's masks are final."""
+        return max(self.hold, self.bridge) + (self.recover + self.bridge if self.recover else 0)
+
+    @property
+    def context(self) -> int:
+        """How much before a chunk must be examined so that its masks equal those of the whole video."""
+        return 2 * self.ahead + self.gap
+
+
+@dataclass(frozen=True, slots=True)
+class LookFacts:
+    """What counted at one look."""
+
+    detections: int
+    beginnings: int
+
+
+@dataclass(slots=True)
+class _Motion:
+    """A thing between two looks: where it starts, where it ends."""
+
+    start: int
+    end: int
+    first: Box
+    last: Box
+
+    def at(self, tick: int, *, moving: bool) -> Box:
+        if not moving:
+            return hull(self.first, self.last)
+        share = (tick - self.start) / max(1, self.end - self.start)
+        dx, dy = centre_shift(self.first, self.last)
+        path = max(abs(dx), abs(dy)) * _SPEED_GROWTH * 4 * share * (1 - share)
+        return between(self.first, self.last, share).grown(0.0, path)
+
+
+@dataclass
+class TrackLine:
+    """All sightings of one rule, in the order of looks, and the regions that follow from them."""
+
+    rule: DetectRule
+    timeline: Timeline
+    looks: Sequence[int]
+    _by_look: dict[int, list[Sighting]] = field(default_factory=dict)
+    _motions: dict[int, list[_Motion]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.reach = Reach.of(self.rule, self.timeline)
+        self.newest = -1
+
+    def add(self, look: int, found: Sequence[tuple[Box, float]]) -> None:
+        """Take in one look's detections; looks come in order. Detections under the weak score are ignored."""
+        fresh = [Sighting(look, box, score) for box, score in found if score >= self.rule.weak_score]
+        self._by_look[look] = fresh
+        self.newest = look
+        for earlier in range(look - 1, -1, -1):
+            near = earlier == look - 1 or self._tick(look) - self._tick(earlier) <= self.reach.bridge
+            if not near or earlier not in self._by_look:
+                break
+            self._link(self._by_look[earlier], fresh, steps=look - earlier)
+
+    def final(self, tick: int) -> bool:
+        """True when the masks of a frame at ``tick`` can no longer change."""
+        done = self.newest == len(self.looks) - 1
+        return done or (self.newest >= 0 and self._tick(self.newest) >= tick + self.reach.ahead)
+
+    def regions(self, frame: int) -> list[Box]:
+        """Where the things are in ``frame``, grown as the rule says; not yet clipped to the picture."""
+        tick = self.timeline.ticks[frame]
+        moving = self.rule.motion is Motion.MOVING
+        return [motion.at(tick, moving=moving).grown(self.rule.grow) for motion in self._motions_at(frame)]
+
+    def needed(self, first: int, last: int) -> tuple[int, int]:
+        """Frames ``[a, b)`` to decode so that the masks of ``[first, last)`` are those of the whole video."""
+        earliest = self.timeline.ticks[first] - self.reach.context
+        latest = self.timeline.ticks[last - 1] + self.reach.ahead
+        before = max(0, bisect_right(self.looks, earliest, key=self.timeline.ticks.__getitem__) - 1)
+        after = bisect_left(self.looks, latest, key=self.timeline.ticks.__getitem__)
+        after = min(after, len(self.looks) - 1)
+        return min(first, self.looks[before]), max(last, self.looks[after] + 1)
+
+    def forget_before(self, frame: int) -> None:
+        """Drop what no later frame can need."""
+        horizon = self.timeline.ticks[frame] - self.reach.context - self.reach.hold
+        for look in [look for look in self._by_look if self._tick(look) < horizon]:
+            for sighting in self._by_look.pop(look):
+                if sighting.after is not None:
+                    sighting.after.before = None
+        for interval in [i for i in self._motions if i >= 0 and self._tick(i) < horizon]:
+            del self._motions[interval]
+
+    def facts_at(self, frame: int) -> LookFacts | None:
+        """How many detections count at this frame and how many tracks begin at it; None when it is not a look."""
+        look = bisect_left(self.looks, frame)
+        if look >= len(self.looks) or self.looks[look] != frame:
+            return None
+        kept = [s for s in self._by_look.get(look, ()) if self.is_kept(s)]
+        return LookFacts(len(kept), sum(1 for s in kept if s.before is None or not self.is_kept(s.before)))
+
+    def is_kept(self, sighting: Sighting) -> bool:
+        """Strong, or linked to a strong one within the recovery time."""
+        if sighting.score >= self.rule.strong_score:
+            return True
+        return any(
+            linked.score >= self.rule.strong_score
+            for linked in self._chain(sighting)
+            if abs(self._tick(linked.look) - self._tick(sighting.look)) <= self.reach.recover
+        )
+
+    def _chain(self, sighting: Sighting) -> Iterator[Sighting]:
+        for direction in ("before", "after"):
+            linked: Sighting | None = getattr(sighting, direction)
+            while linked and abs(self._tick(linked.look) - self._tick(sighting.look)) <= self.reach.recover:
+                yield linked
+                linked = getattr(linked, direction)
+
+    def _tick(self, look: int) -> int:
+        return self.timeline.ticks[self.looks[look]]
+
+    def _link(self, earlier: list[Sighting], later: list[Sighting], *, steps: int) -> None:
+        pairs = [
+            (_affinity(a, b, steps), i, j)
+            for i, a in enumerate(earlier)
+            if a.after is None
+            for j, b in enumerate(later)
+            if b.before is None
+        ]
+        for affinity, i, j in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
+            a, b = earlier[i], later[j]
+            if affinity > 0 and a.after is None and b.before is None:
+                a.after, b.before = b, a
+
+    def _motions_at(self, frame: int) -> list[_Motion]:
+        interval = bisect_right(self.looks, frame) - 1
+        tick = self.timeline.ticks[frame]
+        if interval not in self._motions:
+            self._motions[interval] = list(self._gather(interval))
+        return [motion for motion in self._motions[interval] if motion.start <= tick <= motion.end]
+
+    def _gather(self, interval: int) -> Iterator[_Motion]:
+        """Every motion that touches the frames from look ``interval`` up to the next look."""
+        start = self._tick(interval)
+        end = self._tick(interval + 1) if interval + 1 < len(self.looks) else self.timeline.end_tick
+        for look, sightings in self._by_look.items():
+            if start - self._span() <= self._tick(look) <= end + self._span():
+                for sighting in sightings:
+                    if self.is_kept(sighting):
+                        yield from (m for m in self._motions_of(sighting) if m.start <= end and m.end >= start)
+
+    def _span(self) -> int:
+        return max(self.reach.bridge, self.reach.hold) + 2 * self.reach.gap
+
+    def _motions_of(self, sighting: Sighting) -> Iterator[_Motion]:
+        here = self._tick(sighting.look)
+        after, before = sighting.after, sighting.before
+        if after is not None and self.is_kept(after):
+            yield _Motion(here, self._tick(after.look), sighting.box, after.box)
+        else:
+            yield self._held(sighting, forward=True)
+        if before is None or not self.is_kept(before):
+            yield self._held(sighting, forward=False)
+
+    def _held(self, sighting: Sighting, *, forward: bool) -> _Motion:
+        """Masked on beyond the last (or before the first) sighting, drifting on with the last known speed."""
+        here = self._tick(sighting.look)
+        neighbour = sighting.look + (1 if forward else -1)
+        to_look = abs(self._tick(neighbour) - here) if 0 <= neighbour < len(self.looks) else self.reach.hold
+        length = max(self.reach.hold, to_look)
+        drifted = hull(sighting.box, sighting.box.moved(*self._drift(sighting, length, forward=forward)))
+        if forward:
+            return _Motion(here, here + length, sighting.box, drifted)
+        return _Motion(here - length, here, drifted, sighting.box)
+
+    def _drift(self, sighting: Sighting, length: int, *, forward: bool) -> tuple[float, float]:
+        other = sighting.before if forward else sighting.after
+        if other is None or self.rule.motion is Motion.STATIC:
+            return 0.0, 0.0
+        dx, dy = centre_shift(other.box, sighting.box)
+        elapsed = max(1, abs(self._tick(sighting.look) - self._tick(other.look)))
+        limit = sighting.box.size
+        scale = min(1.0, length / elapsed)
+        return _bounded(dx * scale, limit), _bounded(dy * scale, limit)
+
+
+def _bounded(value: float, limit: float) -> float:
+    return max(-limit, min(limit, value))
+
+
+def _affinity(a: Sighting, b: Sighting, steps: int) -> float:
+    """How likely two sightings ``steps`` looks apart are one thing; 0 = not."""
+    ratio = max(a.box.size, b.box.size) / max(1.0, min(a.box.size, b.box.size))
+    if ratio > _SIZE_RATIO:
+        return 0.0
+    common = overlap(a.box, b.box)
+    nearness = 1.0 - distance(a.box, b.box) / (_LONGEST_STEP * (1 + 0.5 * (steps - 1)))
+    if common < _LEAST_OVERLAP and nearness <= 0.0:
+        return 0.0
+    return common + max(0.0, nearness) + 0.01

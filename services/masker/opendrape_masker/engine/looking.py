@@ -1,0 +1,144 @@
+"""When each detector looks, and what all of them together say about a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from opendrape.domain.media_info import MediaInfo
+from opendrape.domain.policy import DetectRule, Role
+from opendrape.domain.regions import FrameAccount, MarkedRegion
+from opendrape.domain.timeline import FrameSpan, Timeline
+from opendrape.media.reader import Picture
+from opendrape_masker.detectors import Detector
+from opendrape_masker.engine.boxes import Box, overlap
+from opendrape_masker.engine.linking import TrackLine
+from opendrape_masker.engine.pictures import Array, View
+
+Found = list[tuple[Box, float]]
+_SAME_THING = 0.45
+
+
+@dataclass(frozen=True)
+class Eye:
+    """A detector with the sizes at which it looks."""
+
+    detector: Detector
+    views: tuple[View, ...]
+
+    @classmethod
+    def of(cls, detector: Detector, media: MediaInfo, long_sides: Sequence[int]) -> Eye:
+        return cls(detector, tuple(View.of(media, side) for side in long_sides))
+
+    def take(self, picture: Picture) -> list[Array]:
+        """The small pictures this eye wants to see."""
+        return [view.take(picture) for view in self.views]
+
+    def see(self, small: Sequence[Array], frame: int) -> Found:
+        """Boxes on the full picture with scores; the same thing seen at two sizes counts once, with the hull's size."""
+        found: Found = []
+        for view, array in zip(self.views, small, strict=True):
+            for hit in self.detector.detect([array], [frame])[0]:
+                found.append((view.back(Box(hit.x0, hit.y0, hit.x1, hit.y1)), float(hit.score)))
+        return merge_same(found)
+
+
+def merge_same(found: Found) -> Found:
+    """Keep the best of every group of boxes that overlap strongly."""
+    kept: Found = []
+    for box, score in sorted(found, key=lambda item: -item[1]):
+        if all(overlap(box, other) < _SAME_THING for other, _ in kept):
+            kept.append((box, score))
+    return kept
+
+
+@dataclass
+class Watch:
+    """One rule at work: its eye, its looks, its tracks."""
+
+    rule: DetectRule
+    eye: Eye
+    line: TrackLine
+    second_eye: Eye | None = None
+    second_intervals: tuple[FrameSpan, ...] = ()
+    _asked: list[tuple[int, Future[Found]]] = field(default_factory=list)
+    _next_look: int = 0
+
+    def start_at(self, frame: int) -> None:
+        """Looks before ``frame`` are not needed."""
+        while self._next_look < len(self.line.looks) and self.line.looks[self._next_look] < frame:
+            self._next_look += 1
+
+    def offer(self, picture: Picture, pool: ThreadPoolExecutor) -> None:
+        """Ask the detector when this frame is a look."""
+        if self._next_look < len(self.line.looks) and self.line.looks[self._next_look] == picture.index:
+            eyes = [self.eye, *([self.second_eye] if self._doubly(picture.index) and self.second_eye else [])]
+            views = [(eye, eye.take(picture)) for eye in eyes]
+            self._asked.append((self._next_look, pool.submit(_see_all, views, picture.index)))
+            self._next_look += 1
+
+    def settle(self, *, tick: int | None) -> bool:
+        """Take in answers until the masks at ``tick`` are final (None: all answers). False when more looks are needed."""
+        while self._asked and (tick is None or not self.line.final(tick)):
+            look, answer = self._asked.pop(0)
+            self.line.add(look, answer.result())
+        return tick is None or self.line.final(tick)
+
+    @property
+    def last_asked_tick(self) -> int | None:
+        """Tick of the newest look that was asked for."""
+        look = self._next_look - 1
+        return self.line.timeline.ticks[self.line.looks[look]] if look >= 0 else None
+
+    @property
+    def all_asked(self) -> bool:
+        return self._next_look >= len(self.line.looks)
+
+    def _doubly(self, frame: int) -> bool:
+        return any(frame in interval for interval in self.second_intervals)
+
+
+def _see_all(views: Sequence[tuple[Eye, list[Array]]], frame: int) -> Found:
+    found = [hit for eye, small in views for hit in eye.see(small, frame)]
+    return merge_same(found) if len(views) > 1 else found
+
+
+@dataclass
+class Tally:
+    """Counts over the frames of one chunk, by role."""
+
+    detections: dict[str, int] = field(default_factory=dict)
+    tracks: dict[str, int] = field(default_factory=dict)
+    accounts: dict[str, FrameAccount] = field(default_factory=dict)
+
+    def count(self, watch: Watch, frame: int, *, masked: bool) -> None:
+        """V-02: put the frame into exactly one of the three counts and add what was seen on it."""
+        role = str(watch.rule.role)
+        facts = watch.line.facts_at(frame)
+        step = (
+            FrameAccount(examined=1) if facts else FrameAccount(inside_track=1) if masked else FrameAccount(bracketed=1)
+        )
+        self.accounts[role] = self.accounts.get(role, FrameAccount()).plus(step)
+        self.detections[role] = self.detections.get(role, 0) + (facts.detections if facts else 0)
+        self.tracks[role] = self.tracks.get(role, 0) + (facts.beginnings if facts else 0)
+
+
+def marked_boxes(regions: Sequence[MarkedRegion], frame: int) -> list[Box]:
+    """The regions that somebody marked for this frame."""
+    return [
+        Box(r.x, r.y, r.x + r.width, r.y + r.height)
+        for r in regions
+        if r.start_frame <= frame and (r.end_frame is None or frame < r.end_frame)
+    ]
+
+
+def watch_for(rule: DetectRule, detector: Detector, media: MediaInfo, timeline: Timeline) -> Watch:
+    """A rule ready to work."""
+    eye = Eye.of(detector, media, rule.long_side_pixels)
+    return Watch(rule, eye, TrackLine(rule, timeline, timeline.looks(rule.max_gap_seconds)))
+
+
+def is_face(rule: DetectRule) -> bool:
+    """True for the rule that looks for faces."""
+    return rule.role is Role.FACE

@@ -1,0 +1,125 @@
+"""How a region becomes solid colour on the Y, U and V planes, and nothing else is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil, floor
+
+import cv2
+import numpy as np
+
+from opendrape.domain.media_info import MediaInfo
+from opendrape.domain.policy import MaskRule
+from opendrape.media.reader import Picture
+from opendrape_masker.engine.boxes import Box
+from opendrape_masker.engine.pictures import Array, plane_array
+
+_BT709 = 1
+_KR_KB = {_BT709: (0.2126, 0.0722), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
+_BT601 = (0.299, 0.114)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelRect:
+    """Whole pixels ``[x0, x1)`` x ``[y0, y1)`` of the stored picture."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @classmethod
+    def around(cls, box: Box, *, pixels: int, width: int, height: int) -> PixelRect | None:
+        """Every pixel the box touches plus a margin, inside the picture; None when nothing is left."""
+        inside = box.grown(0.0, pixels).clipped(width, height)
+        if inside is None:
+            return None
+        return cls(floor(inside.x0), floor(inside.y0), min(width, ceil(inside.x1)), min(height, ceil(inside.y1)))
+
+    @property
+    def box(self) -> Box:
+        return Box(self.x0, self.y0, self.x1, self.y1)
+
+
+@dataclass(frozen=True, slots=True)
+class Painter:
+    """Paints regions of one video in one colour. ``fill`` are the three sample values at the video's bit depth."""
+
+    rule: MaskRule
+    fill: tuple[int, int, int]
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, rule: MaskRule, media: MediaInfo) -> Painter:
+        return cls(rule, yuv_fill(rule.colour_rgb, media), media.width, media.height)
+
+    def rectangles(self, boxes: Sequence[Box]) -> list[PixelRect]:
+        """The boxes as painted: with margin, clipped, without those that lie inside another."""
+        rects = [
+            PixelRect.around(box, pixels=self.rule.dilate_pixels, width=self.width, height=self.height) for box in boxes
+        ]
+        return _without_swallowed([rect for rect in rects if rect is not None])
+
+    def paint(self, picture: Picture, rectangles: Sequence[PixelRect]) -> None:
+        """Fill the regions on every plane; samples that a region touches only partly are filled too."""
+        if not rectangles:
+            return
+        for plane, value in zip(picture.writable_planes(), self.fill, strict=False):
+            samples = plane_array(plane)
+            for rect in rectangles:
+                part = _part(samples, rect, self.width / plane.width, self.height / plane.height)
+                if self.rule.shape == "box":
+                    part[...] = value
+                else:
+                    part[_ellipse(part.shape)] = value
+
+
+def yuv_fill(rgb: tuple[int, int, int], media: MediaInfo) -> tuple[int, int, int]:
+    """RGB 0..255 as Y, U, V sample values of the video (matrix, range and bit depth as tagged; ITU-T H.273)."""
+    kr, kb = _KR_KB.get(media.colour.matrix, _BT601)
+    red, green, blue = (channel / 255 for channel in rgb)
+    luma = kr * red + (1 - kr - kb) * green + kb * blue
+    chroma = (blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr))
+    scale = 1 << (media.bit_depth - 8)
+    if media.colour.full_range:
+        top = 256 * scale - 1
+        return round(luma * top), round(chroma[0] * top + 128 * scale), round(chroma[1] * top + 128 * scale)
+    return (
+        round((16 + 219 * luma) * scale),
+        round((128 + 224 * chroma[0]) * scale),
+        round((128 + 224 * chroma[1]) * scale),
+    )
+
+
+def painted_parts(picture: Picture, rectangles: Sequence[PixelRect]) -> Iterator[tuple[int, Array]]:
+    """Plane number and samples under every region, for checking."""
+    for number, plane in enumerate(picture.planes[:3]):
+        samples = plane_array(plane)
+        for rect in rectangles:
+            yield number, _part(samples, rect, picture.width / plane.width, picture.height / plane.height)
+
+
+def inside_shape(part: Array, shape: str) -> Array:
+    """The samples of a region's part that its shape covers."""
+    return part if shape == "box" else part[_ellipse(part.shape)]
+
+
+def _part(samples: Array, rect: PixelRect, across: float, down: float) -> Array:
+    return samples[floor(rect.y0 / down) : ceil(rect.y1 / down), floor(rect.x0 / across) : ceil(rect.x1 / across)]
+
+
+def _ellipse(shape: tuple[int, ...]) -> Array:
+    rows, columns = shape
+    canvas = np.zeros((rows, columns), np.uint8)
+    cv2.ellipse(canvas, ((columns - 1) / 2, (rows - 1) / 2), (columns, rows), 0.0, 1, -1) if min(shape) > 2 else None
+    return canvas.astype(bool) if min(shape) > 2 else np.ones(shape, bool)
+
+
+def _without_swallowed(rects: list[PixelRect]) -> list[PixelRect]:
+    kept: list[PixelRect] = []
+    for rect in sorted(set(rects), key=lambda r: (-(r.x1 - r.x0) * (r.y1 - r.y0), r.y0, r.x0)):
+        if not any(k.x0 <= rect.x0 and k.y0 <= rect.y0 and k.x1 >= rect.x1 and k.y1 >= rect.y1 for k in kept):
+            kept.append(rect)
+    return kept

@@ -1,0 +1,113 @@
+"""How a decoded picture becomes a small upright BGR array for a detector, and how boxes find their way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from opendrape.domain.media_info import MediaInfo
+from opendrape.media.reader import Picture, Plane
+from opendrape_masker.engine.boxes import Box
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """How the stored picture is turned for display: transpose first, then mirror (ISO 14496-12 matrix)."""
+
+    transpose: bool = False
+    mirror_x: bool = False
+    mirror_y: bool = False
+
+    @classmethod
+    def of(cls, matrix: tuple[int, ...] | None) -> Orientation:
+        """From nine fixed-point numbers; turns by other than quarter turns are taken as the nearest one."""
+        if matrix is None:
+            return cls()
+        a, b, _, c, d = matrix[:5]
+        if abs(a) + abs(d) >= abs(b) + abs(c):
+            return cls(False, a < 0, d < 0)
+        return cls(True, c < 0, b < 0)
+
+    def upright(self, stored: Array) -> Array:
+        """Turn an array ``[rows, columns, ...]`` the way it is displayed."""
+        turned = cv2.transpose(stored) if self.transpose else stored
+        if self.mirror_x or self.mirror_y:
+            code = -1 if self.mirror_x and self.mirror_y else (1 if self.mirror_x else 0)
+            turned = cv2.flip(turned, code)
+        return turned
+
+    def stored(self, box: Box, width: float, height: float) -> Box:
+        """A box on the upright array of ``width`` x ``height`` as a box on the stored one."""
+        x0, y0, x1, y1 = box.x0, box.y0, box.x1, box.y1
+        if self.mirror_x:
+            x0, x1 = width - x1, width - x0
+        if self.mirror_y:
+            y0, y1 = height - y1, height - y0
+        return Box(y0, x0, y1, x1) if self.transpose else Box(x0, y0, x1, y1)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How big the small picture is (as stored) for a longest side of ``long_side`` display pixels."""
+
+    width: int
+    height: int
+    orientation: Orientation
+    full_width: int
+    full_height: int
+    full_range: bool = False
+
+    @classmethod
+    def of(cls, media: MediaInfo, long_side: int) -> View:
+        """Square pixels, never enlarged beyond twice the stored size."""
+        across, down = media.sample_aspect_ratio
+        shown_width = media.width * across / down
+        scale = min(2.0, long_side / max(shown_width, media.height))
+        return cls(
+            width=max(16, round(shown_width * scale)),
+            height=max(16, round(media.height * scale)),
+            orientation=Orientation.of(media.display_matrix),
+            full_width=media.width,
+            full_height=media.height,
+            full_range=media.colour.full_range,
+        )
+
+    def take(self, picture: Picture) -> Array:
+        """The upright BGR array, uint8, ``[rows, columns, 3]``."""
+        return self.orientation.upright(_small_bgr(picture, self))
+
+    def back(self, box: Box) -> Box:
+        """A box on the upright array as a box on the full stored picture."""
+        swapped = self.orientation.transpose
+        width, height = (self.height, self.width) if swapped else (self.width, self.height)
+        on_stored = self.orientation.stored(box, width, height)
+        across, down = self.full_width / self.width, self.full_height / self.height
+        return Box(on_stored.x0 * across, on_stored.y0 * down, on_stored.x1 * across, on_stored.y1 * down)
+
+
+def plane_array(plane: Plane) -> Array:
+    """The plane's samples as a view ``[height, width]`` of uint8 or uint16; writes go to the picture."""
+    flat = np.frombuffer(plane.memory, dtype=np.uint8 if plane.sample_bytes == 1 else np.dtype("<u2"))
+    return flat.reshape(plane.height, plane.stride // plane.sample_bytes)[:, : plane.width]
+
+
+def _small_bgr(picture: Picture, view: View) -> Array:
+    planes = [_small_plane(plane, view.width, view.height, picture.bit_depth) for plane in picture.planes[:3]]
+    luma, blue, red = planes if len(planes) == 3 else (planes[0], *2 * [np.full_like(planes[0], 128)])
+    if not view.full_range:
+        luma = cv2.convertScaleAbs(np.maximum(luma, 16), alpha=255 / 219, beta=-16 * 255 / 219)
+    return cv2.cvtColor(cv2.merge((luma, red, blue)), cv2.COLOR_YCrCb2BGR)
+
+
+def _small_plane(plane: Plane, width: int, height: int, bit_depth: int) -> Array:
+    shrinks = plane.width >= width and plane.height >= height
+    small = cv2.resize(
+        plane_array(plane), (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    return small if bit_depth == 8 else cv2.convertScaleAbs(small, alpha=2.0 ** (8 - bit_depth))

@@ -1,0 +1,126 @@
+"""What the masker does with its work items: mask a chunk, assemble a video."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from opendrape.domain.media_info import MediaInfo
+from opendrape.domain.policy import Policy, PolicyRef
+from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Chunk, ChunkMasked, Lease, Outcome, WorkKind
+from opendrape.errors import PermanentError, StorageUnavailable
+from opendrape.ledger.worker import Progress
+from opendrape.ports.blobs import BlobStore
+from opendrape.ports.catalogue import Catalogue
+from opendrape.ports.sources import SourceStore
+from opendrape.settings import Settings
+from opendrape_masker.children import run_assemble_child, run_mask_child, scratch_folder
+from opendrape_masker.reports import summed
+
+
+class Policies(Protocol):
+    """Resolves the policy a work item refers to."""
+
+    def by_reference(self, ref: PolicyRef) -> Policy: ...
+
+
+class _Parts(Protocol):
+    """What the masker takes from the container."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def catalogue(self) -> Catalogue: ...
+    @property
+    def work_blobs(self) -> BlobStore: ...
+    @property
+    def sources(self) -> SourceStore: ...
+    @property
+    def policies(self) -> Policies: ...
+
+
+@dataclass(frozen=True)
+class MaskHandler:
+    """Masks chunks and assembles videos. Idempotent: results are named by content and written once."""
+
+    parts: _Parts
+    kinds = frozenset({WorkKind.MASK, WorkKind.ASSEMBLE})
+
+    def handle(self, lease: Lease, progress: Progress) -> Outcome:
+        """Do the leased item and return its outcome."""
+        return self._mask(lease, progress) if lease.kind is WorkKind.MASK else self._assemble(lease, progress)
+
+    def _mask(self, lease: Lease, progress: Progress) -> ChunkMasked:
+        policy = self.parts.policies.by_reference(lease.policy)
+        with (
+            scratch_folder(self.parts.settings) as folder,
+            self.parts.work_blobs.local_path(self._timeline(lease).name) as stored_timeline,
+            self.parts.sources.open(lease.asset_id) as source,
+        ):
+            answer = run_mask_child(
+                self.parts.settings,
+                descriptor=source.descriptor,
+                media=self._media(lease),
+                timeline=_copied(stored_timeline, folder / "timeline.bin"),
+                span=self._chunk(lease).span,
+                policy=policy,
+                folder=folder,
+                on_progress=progress,
+            )
+            name = f"chunks/{lease.asset_id}/{lease.policy.label}/{lease.chunk:05d}-{answer.sha256[:16]}"
+            stored = self.parts.work_blobs.put(name, answer.path, sha256=answer.sha256)
+        artefact = Artefact(ArtefactKind.CHUNK, stored.name, stored.sha256, stored.size_bytes, lease.chunk)
+        return ChunkMasked(artefact=artefact, report=answer.report)
+
+    def _assemble(self, lease: Lease, progress: Progress) -> Assembled:
+        chunks = self._stored_chunks(lease)
+        with ExitStack() as open_files:
+            folder = open_files.enter_context(scratch_folder(self.parts.settings))
+            stored = open_files.enter_context(self.parts.work_blobs.local_path(self._timeline(lease).name))
+            paths = tuple(open_files.enter_context(self.parts.work_blobs.local_path(c.name)) for c in chunks)
+            answer = run_assemble_child(
+                self.parts.settings,
+                chunks=paths,
+                media=self._media(lease),
+                timeline=_copied(stored, folder / "timeline.bin"),
+                folder=folder,
+                on_progress=progress,
+            )
+            self.parts.sources.verify_digest(lease.asset_id, self.parts.catalogue.asset(lease.asset_id).content_sha256)
+            progress(0.9)
+            name = f"masked/{lease.asset_id}/{lease.policy.label}-{answer.sha256[:16]}.mp4"
+            blob = self.parts.work_blobs.put(name, answer.path, sha256=answer.sha256)
+        report = summed(self.parts.catalogue.chunk_reports(lease.asset_id, lease.policy.digest))
+        artefact = Artefact(ArtefactKind.MASKED, blob.name, blob.sha256, blob.size_bytes)
+        return Assembled(artefact=artefact, md5=blob.md5, report=report, scrub=answer.scrub)
+
+    def _stored_chunks(self, lease: Lease) -> list[Artefact]:
+        """Every chunk's artefact in order, each read back against its digest."""
+        stored = list(self.parts.catalogue.artefacts(lease.asset_id, lease.policy.digest, ArtefactKind.CHUNK))
+        planned = [chunk.index for chunk in self.parts.catalogue.chunks(lease.asset_id)]
+        if [artefact.chunk for artefact in stored] != planned:
+            raise PermanentError("a chunk is missing", reason="chunk_missing")
+        for artefact in stored:
+            if self.parts.work_blobs.digest(artefact.name).sha256 != artefact.sha256:
+                raise StorageUnavailable("a stored chunk changed", reason="chunk_damaged")
+        return stored
+
+    def _timeline(self, lease: Lease) -> Artefact:
+        return self.parts.catalogue.artefacts(lease.asset_id, lease.policy.digest, ArtefactKind.TIMELINE)[0]
+
+    def _media(self, lease: Lease) -> MediaInfo:
+        media = self.parts.catalogue.media_info(lease.asset_id)
+        if media is None:
+            raise PermanentError("the asset was never probed", reason="not_planned")
+        return media
+
+    def _chunk(self, lease: Lease) -> Chunk:
+        return self.parts.catalogue.chunks(lease.asset_id)[lease.chunk]
+
+
+def _copied(stored: Path, here: Path) -> Path:
+    shutil.copyfile(stored, here)
+    return here

@@ -1,0 +1,97 @@
+"""How one file is masked without a catalogue: the same children, checks and rules, one output, written once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from opendrape.adapters.local_blobs import LocalBlobStore
+from opendrape.domain.policy import Policy
+from opendrape.domain.regions import MarkedRegion, MaskReport
+from opendrape.domain.timeline import FrameSpan, Timeline
+from opendrape.errors import MediaRefused
+from opendrape.media.probing import probe_in_child
+from opendrape.settings import Settings
+from opendrape_masker.children import run_assemble_child, run_mask_child, scratch_folder
+from opendrape_masker.reports import summed
+
+
+def mask_file(
+    source: Path,
+    output: Path,
+    *,
+    policy: Policy,
+    settings: Settings,
+    regions: tuple[MarkedRegion, ...] = (),
+    on_progress: Callable[[float], None] = lambda _share: None,
+) -> MaskReport:
+    """Mask ``source`` into ``output`` (MP4). Nothing appears at ``output`` unless every check passed.
+
+    Raises the error tree's errors: ``MediaRefused``, ``FidelityBroken``, ``ResidualFound``, ``BlobConflict`` when
+    ``output`` exists with other content.
+    """
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise MediaRefused("the source cannot be opened", reason="source_unreadable") from error
+    try:
+        return _mask_open(descriptor, output, policy, settings, regions, on_progress)
+    finally:
+        os.close(descriptor)
+
+
+def _mask_open(
+    descriptor: int,
+    output: Path,
+    policy: Policy,
+    settings: Settings,
+    regions: tuple[MarkedRegion, ...],
+    on_progress: Callable[[float], None],
+) -> MaskReport:
+    probed = probe_in_child(descriptor, settings)
+    spans = probed.timeline.chunks(policy.chunk_seconds)
+    with scratch_folder(settings) as folder:
+        timeline = _stored(probed.timeline, folder)
+        answers = []
+        for number, span in enumerate(spans):
+            piece = _sub_folder(folder, number)
+            answers.append(
+                run_mask_child(
+                    settings,
+                    descriptor=descriptor,
+                    media=probed.media,
+                    timeline=timeline,
+                    span=span,
+                    policy=policy,
+                    folder=piece,
+                    regions=regions,
+                    on_progress=lambda share, span=span: on_progress(_done(span, share, len(probed.timeline))),  # type: ignore[misc]
+                )
+            )
+        joined = run_assemble_child(
+            settings,
+            chunks=tuple(answer.path for answer in answers),
+            media=probed.media,
+            timeline=timeline,
+            folder=folder,
+            on_progress=lambda _share: on_progress(1.0),
+        )
+        LocalBlobStore(output.parent.absolute()).put(output.name, joined.path, sha256=joined.sha256)
+    return summed([answer.report for answer in answers])
+
+
+def _stored(timeline: Timeline, folder: Path) -> Path:
+    path = folder / "timeline.bin"
+    path.write_bytes(timeline.to_bytes())
+    return path
+
+
+def _sub_folder(folder: Path, number: int) -> Path:
+    piece = folder / f"{number:05d}"
+    piece.mkdir()
+    return piece
+
+
+def _done(span: FrameSpan, share: float, frames: int) -> float:
+    return (span.start + share * len(span)) / frames

@@ -1,0 +1,160 @@
+"""V-02, V-03: sightings become regions for every frame between their true beginning and end."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opendrape.domain.policy import DetectRule, Motion, Role
+from opendrape.domain.timeline import Timeline
+from opendrape_masker.engine.boxes import Box, covered_share
+from opendrape_masker.engine.linking import TrackLine
+
+FRAMES = 120
+LINE = Timeline(Fraction(1, 30), tuple(range(FRAMES)), (0,), FRAMES)
+
+
+def rule(**changes: object) -> DetectRule:
+    facts: dict[str, object] = {
+        "role": Role.FACE,
+        "max_gap_seconds": Fraction(1, 5),
+        "long_side_pixels": (640,),
+        "strong_score": 0.5,
+        "weak_score": 0.2,
+        "grow": 0.0,
+        "bridge_seconds": Fraction(3, 5),
+        "hold_seconds": Fraction(1, 5),
+    }
+    return DetectRule.model_validate(facts | changes)
+
+
+def line(seen: dict[int, list[tuple[Box, float]]], **changes: object) -> TrackLine:
+    """All looks of the clip; ``seen`` is by frame."""
+    made = rule(**changes)
+    track = TrackLine(made, LINE, LINE.looks(made.max_gap_seconds))
+    for number, frame in enumerate(track.looks):
+        track.add(number, seen.get(frame, []))
+    return track
+
+
+def at(x: float, y: float = 100.0, size: float = 50.0) -> Box:
+    return Box(x, y, x + size, y + size)
+
+
+def covered(track: TrackLine, frame: int, box: Box) -> bool:
+    return covered_share(box, track.regions(frame)) > 0.99
+
+
+def test_a_thing_seen_at_two_looks_is_masked_on_every_frame_between() -> None:
+    """V-03: positions between two looks follow the motion."""
+    track = line({0: [(at(100), 0.9)], 6: [(at(160), 0.9)]})
+    assert all(covered(track, frame, at(100 + frame * 10)) for frame in range(7))
+
+
+def test_a_gap_between_sightings_is_bridged() -> None:
+    """V-03: gaps are filled."""
+    track = line({6: [(at(100), 0.9)], 24: [(at(130), 0.9)]})
+    assert all(covered(track, frame, at(100 + (frame - 6) * 30 / 18)) for frame in range(6, 25))
+
+
+def test_a_thing_is_masked_back_to_the_look_that_did_not_see_it_and_on_to_the_next() -> None:
+    """V-02, V-03: between a look without and a look with it, it may have been there from the start."""
+    track = line({30: [(at(100), 0.9)]})
+    assert all(covered(track, frame, at(100)) for frame in range(24, 37))
+    assert not track.regions(10)
+    assert not track.regions(50)
+
+
+def test_a_weak_sighting_counts_only_when_linked_to_a_strong_one() -> None:
+    """V-03: low-score detections extend a track and never start one."""
+    alone = line({30: [(at(100), 0.3)]})
+    linked = line({24: [(at(95), 0.9)], 30: [(at(100), 0.3)], 36: [(at(105), 0.3)]})
+    assert not any(alone.regions(frame) for frame in range(FRAMES))
+    assert covered(linked, 36, at(105))
+
+
+def test_a_weak_chain_ends_where_the_recovery_time_ends() -> None:
+    """V-03: weak sightings far from any strong one do not paint the clip."""
+    weak = {frame: [(at(100), 0.3)] for frame in range(30, 115, 6)}
+    track = line({24: [(at(100), 0.9)], **weak})
+    assert covered(track, 40, at(100))
+    assert not track.regions(90)
+
+
+def test_static_regions_cover_both_places_of_a_text_that_moved() -> None:
+    """V-04: between two looks a text may be at either place or anywhere between."""
+    slow = {"motion": Motion.STATIC, "max_gap_seconds": Fraction(1), "weak_score": 0.5, "hold_seconds": Fraction(1)}
+    track = line({30: [(at(100), 0.9)], 60: [(at(120), 0.9)]}, **slow)
+    assert all(covered(track, frame, at(100)) and covered(track, frame, at(120)) for frame in range(30, 61))
+    assert covered(track, 1, at(100))
+
+
+def test_two_things_that_pass_each_other_are_both_masked() -> None:
+    """V-03: linking is one to one."""
+    seen = {f: [(at(100 + f * 4), 0.9), (at(340 - f * 4), 0.9)] for f in range(0, 60, 6)}
+    track = line(seen)
+    for frame in range(54):
+        assert covered(track, frame, at(100 + frame * 4))
+        assert covered(track, frame, at(340 - frame * 4))
+
+
+def test_every_look_reports_what_counted_and_what_began() -> None:
+    """V-02: the counts of the report come from the looks."""
+    track = line({30: [(at(100), 0.9)], 36: [(at(102), 0.9), (at(400), 0.9)]})
+    first, second, off = track.facts_at(30), track.facts_at(36), track.facts_at(31)
+    assert first is not None
+    assert (first.detections, first.beginnings) == (1, 1)
+    assert second is not None
+    assert (second.detections, second.beginnings) == (2, 1)
+    assert off is None
+
+
+boxes = st.builds(
+    lambda x, y, size, score: (at(x, y, size), score),
+    st.floats(0, 600),
+    st.floats(0, 400),
+    st.floats(10, 120),
+    st.sampled_from([0.25, 0.35, 0.6, 0.9]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seen=st.dictionaries(st.sampled_from(range(0, FRAMES, 6)), st.lists(boxes, max_size=3), max_size=14),
+    start=st.integers(20, 80),
+    length=st.integers(1, 30),
+)
+def test_a_chunk_with_its_context_gets_the_masks_of_the_whole_video(
+    seen: dict[int, list[tuple[Box, float]]], start: int, length: int
+) -> None:
+    """I-06, V-03: masks at the seams equal those of the video in one piece."""
+    whole = line(seen)
+    made = rule()
+    looks = LINE.looks(made.max_gap_seconds)
+    part = TrackLine(made, LINE, looks)
+    first, last = part.needed(start, start + length)
+    for number, frame in enumerate(looks):
+        if first <= frame < last:
+            part.add(number, seen.get(frame, []))
+    for frame in range(start, start + length):
+        key = lambda box: (box.x0, box.y0, box.x1, box.y1)  # noqa: E731
+        assert sorted(part.regions(frame), key=key) == sorted(whole.regions(frame), key=key)
+
+
+def test_masks_are_final_once_looks_far_enough_ahead_are_known() -> None:
+    """V-03: a frame released early has the masks it would have at the end."""
+    seen = {f: [(at(100 + f), 0.3 if f % 18 else 0.9)] for f in range(0, FRAMES, 6)}
+    whole = line(seen)
+    made = rule()
+    looks = LINE.looks(made.max_gap_seconds)
+    growing = TrackLine(made, LINE, looks)
+    frame = 0
+    for number, look in enumerate(looks):
+        growing.add(number, seen.get(look, []))
+        while frame < FRAMES and growing.final(frame):
+            assert growing.regions(frame) == whole.regions(frame)
+            growing.forget_before(frame)
+            frame += 1
+    assert frame == FRAMES
