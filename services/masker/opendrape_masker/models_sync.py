@@ -18,7 +18,6 @@ from typing import Literal
 from opendrape.domain.policy import Role
 from opendrape.errors import ModelMissing, OpenDrapeError
 from opendrape.settings import Settings
-from opendrape_masker.inference.graph import labels_of, render_graph
 from opendrape_masker.inference.rendered import (
     LABELS_NAME,
     MODEL_PATH,
@@ -91,6 +90,16 @@ def sync(
     return result
 
 
+def ready_models(settings: Settings) -> dict[Role, tuple[str, ...]]:
+    """Per role of the repository the models that are there with the right digests, most preferred first."""
+    target = target_folder(settings.models_dir)
+    ready: dict[Role, tuple[str, ...]] = {}
+    for folder in read_repository(settings.model_repository):
+        here = (folder.name,) if is_materialised(folder, target) else ()
+        ready[folder.lock.role] = ready.get(folder.lock.role, ()) + here
+    return ready
+
+
 def is_materialised(folder: ModelFolder, target: Path) -> bool:
     """True when the rendering of this very lock is there and every file has its digest."""
     place = target / folder.name
@@ -119,6 +128,9 @@ def _sync_one(folder: ModelFolder, target: Path, sources: WeightSources) -> Mode
 
 
 def _place(folder: ModelFolder, target: Path, fetched: Fetched) -> None:
+    # only a run that renders needs the ONNX package
+    from opendrape_masker.inference.graph import labels_of, render_graph
+
     building = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=target))
     building.chmod(0o755)
     graph = render_graph(fetched.content, folder.lock)

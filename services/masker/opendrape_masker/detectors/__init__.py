@@ -10,11 +10,30 @@ from opendrape.errors import ModelMissing
 from opendrape_masker.detectors.detection import Detection, Detector, ModelFacts, Picture
 from opendrape_masker.detectors.faces import decode_centerface, decode_yunet
 from opendrape_masker.detectors.model_detector import Decode, ModelDetector
+from opendrape_masker.detectors.reading import TextReader, build_reader
 from opendrape_masker.detectors.text import decode_text
-from opendrape_masker.inference.repository import ModelFolder, read_repository
+from opendrape_masker.inference.repository import served_folders
 from opendrape_masker.inference.session import InferenceSession
 
-__all__ = ["Detection", "Detector", "ModelFacts", "Picture", "available", "build_detector"]
+__all__ = [
+    "Detection",
+    "Detector",
+    "ModelFacts",
+    "Picture",
+    "TextReader",
+    "available",
+    "build_detector",
+    "build_reader",
+]
+    "Detection",
+    "Detector",
+    "ModelFacts",
+    "Picture",
+    "TextReader",
+    "available",
+    "build_detector",
+    "build_reader",
+]
 
 _DECODERS: dict[str, Decode] = {
     "yunet": decode_yunet,
@@ -35,7 +54,8 @@ def build_detector(
 
     ``repository`` is the folder of model folders. Raises ``ModelMissing`` when no model of the role can be served.
     """
-    folders = _served(role, session=session, repository=repository)
+    folders = served_folders(repository, role, session.source_digest)
+    folders = [folder for folder in folders if folder.lock.decoder in _DECODERS]
     if not folders:
         raise ModelMissing(f"no model for role {role}")
     folder = folders[1] if purpose == "residual" and len(folders) > 1 else folders[0]
@@ -52,12 +72,4 @@ def build_detector(
 
 def available(role: Role, *, session: InferenceSession, repository: Path) -> list[str]:
     """Names of the models that can serve a role now, most preferred first."""
-    return [folder.name for folder in _served(role, session=session, repository=repository)]
-
-
-def _served(role: Role, *, session: InferenceSession, repository: Path) -> list[ModelFolder]:
-    return [
-        folder
-        for folder in read_repository(repository)
-        if folder.lock.role is role and session.source_digest(folder.name) == folder.lock.weights.sha256
-    ]
+    return [folder.name for folder in served_folders(repository, role, session.source_digest)]

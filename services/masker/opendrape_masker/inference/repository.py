@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -114,6 +115,15 @@ def read_repository(repository: Path) -> tuple[ModelFolder, ...]:
     if not folders:
         raise ConfigurationError("the model repository holds no model", reason="model_repository_empty")
     return tuple(sorted(folders, key=lambda folder: (folder.lock.role, folder.lock.preference, folder.name)))
+
+
+def served_folders(repository: Path, role: Role, digest: Callable[[str], str | None]) -> list[ModelFolder]:
+    """Models of a role whose pinned weights ``digest`` (of a model by name) says are behind it, preferred first."""
+    return [
+        folder
+        for folder in read_repository(repository)
+        if folder.lock.role is role and digest(folder.name) == folder.lock.weights.sha256
+    ]
 
 
 def _read_folder(path: Path) -> ModelFolder:
