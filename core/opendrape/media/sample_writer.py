@@ -50,7 +50,7 @@ class SampleSound:
 
 @dataclass(frozen=True, slots=True)
 class SampleText:
-    """What identifies somebody beside the picture: tags, SEI text in every key frame, chapters (start second, title)."""
+    """What identifies somebody beside the picture: tags, SEI text in key frames, chapters (start second, title)."""
 
     tags: Mapping[str, str] = field(default_factory=dict)
     stream_title: str = ""

@@ -32,10 +32,19 @@ def append(path: Path, content: bytes) -> None:
 def turn(path: Path, degrees: int, *, width: int, height: int) -> None:
     """Write a display matrix into the first track (the video): shown turned clockwise by 90, 180 or 270 degrees."""
     content = bytearray(path.read_bytes())
-    at = content.find(b"tkhd") + 4
-    version = content[at]
-    matrix_at = at + (52 if version else 40)
-    a, b, u, c, d, v = _MATRICES[degrees]
+    header = content.index(b"tkhd", _movie_at(content)) + 4
+    matrix_at = header + (52 if content[header] else 40)
     x, y = {90: (height, 0), 180: (width, height), 270: (0, width)}[degrees]
-    struct.pack_into(">9i", content, matrix_at, a, b, u, c, d, v, x << 16, y << 16, 1 << 30)
+    struct.pack_into(">9i", content, matrix_at, *_MATRICES[degrees], x << 16, y << 16, 1 << 30)
     path.write_bytes(content)
+
+
+def _movie_at(content: bytearray) -> int:
+    """Offset of the ``moov`` box. Raises ``ValueError`` when there is none."""
+    at = 0
+    while at + 8 <= len(content):
+        size, kind = struct.unpack_from(">I4s", content, at)
+        if kind == b"moov":
+            return at
+        at += size if size != 1 else int(struct.unpack_from(">Q", content, at + 8)[0])
+    raise ValueError("no moov box")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -16,6 +17,7 @@ SMALLEST_TEXT_PIXELS = 18
 # A clock on a picture has no time zone.
 _CLOCK_START = datetime(2024, 5, 17, 9, 41, 20)
 CLOCK = "{clock}"
+Reach = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,14 @@ def shown(lines: tuple[Line, ...], second: float) -> list[tuple[Line, str]]:
     return [(line, line.text.replace(CLOCK, clock)) for line in lines if line.start <= second % line.period < line.end]
 
 
-def draw_line(canvas: Canvas, line: Line, words: str) -> TrueBox | None:
-    """Write ``words`` white with a dark edge; None when the picture is too small to hold them."""
+def draw_line(canvas: Canvas, line: Line, words: str, *, taken: Sequence[Reach] = ()) -> TrueBox | None:
+    """Write ``words`` white with a dark edge; None when there is no room in the picture or the place is taken."""
     glyphs, edge = _glyphs(words, max(SMALLEST_TEXT_PIXELS, round(line.tall * canvas.height / 1080)))
     rows, columns = glyphs.shape
     left = _corner(line.x, canvas.width, columns)
     top = _corner(line.y, canvas.height, rows)
-    if left < 0 or top < 0 or left + columns > canvas.width or top + rows > canvas.height:
+    reach = (left, top, left + columns, top + rows)
+    if min(left, top) < 0 or reach[2] > canvas.width or reach[3] > canvas.height or _hits(reach, taken):
         return None
     window = canvas.luma[top : top + rows, left : left + columns]
     window[edge > 0] = 16
@@ -67,7 +70,13 @@ def draw_line(canvas: Canvas, line: Line, words: str) -> TrueBox | None:
         _grey(plane[top // 2 : (top + rows) // 2, left // 2 : (left + columns) // 2], edge)
     x, y, wide, tall = cv2.boundingRect(glyphs)
     box = (float(left + x), float(top + y), float(left + x + wide), float(top + y + tall))
-    return TrueBox("text", words, box, 1.0, (left, top, left + columns, top + rows))
+    return TrueBox("text", words, box, 1.0, reach)
+
+
+def _hits(reach: Reach, taken: Sequence[Reach]) -> bool:
+    return any(
+        reach[0] < other[2] and other[0] < reach[2] and reach[1] < other[3] and other[1] < reach[3] for other in taken
+    )
 
 
 def _corner(share: float, length: int, extent: int) -> int:

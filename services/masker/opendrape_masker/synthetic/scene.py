@@ -34,8 +34,17 @@ class Scene:
         canvas = self.tissue.canvas(frame, second)
         found = list(self._draw_people(canvas, second)) if people else []
         if text and self.request.text:
-            found += [box for line, words in shown(self._lines, second) if (box := draw_line(canvas, line, words))]
+            found += self._draw_text(canvas, second)
         return canvas, tuple(found)
+
+    def _draw_text(self, canvas: Canvas, second: float) -> list[TrueBox]:
+        """Lines that would lie on an earlier line are left out: in small pictures not all have room."""
+        written: list[TrueBox] = []
+        for line, words in shown(self._lines, second):
+            box = draw_line(canvas, line, words, taken=[earlier.reach for earlier in written])
+            if box is not None:
+                written.append(box)
+        return written
 
     def _draw_people(self, canvas: Canvas, second: float) -> Iterator[TrueBox]:
         size = {"width": self.request.width, "height": self.request.height}

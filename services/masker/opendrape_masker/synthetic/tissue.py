@@ -66,7 +66,8 @@ def _clouds(random: np.random.Generator, size: tuple[int, int]) -> Array:
         field = random.random((cells, math.ceil(cells * width / height)), dtype=np.float32)
         total = cv2.scaleAdd(cv2.resize(field, size, interpolation=cv2.INTER_CUBIC), 1.7**-octave, total)
     low, high = float(total.min()), float(total.max())
-    return (total - low) / (high - low)
+    evened: Array = (total - low) / (high - low)
+    return evened
 
 
 def _flesh(random: np.random.Generator, size: tuple[int, int]) -> Array:
@@ -82,8 +83,8 @@ def _flesh(random: np.random.Generator, size: tuple[int, int]) -> Array:
 
 def _highlights(random: np.random.Generator, size: tuple[int, int]) -> Array:
     gloss = np.clip((_clouds(random, size) - 0.74) * 900, 0, 110)
-    blurred: Array = cv2.GaussianBlur(gloss, (0, 0), 2.0)
-    return blurred.astype(np.uint8)
+    blurred: Array = cv2.GaussianBlur(gloss, (0, 0), 2.0).astype(np.uint8)
+    return blurred
 
 
 def _small(plane: Array, size: tuple[int, int]) -> Array:
