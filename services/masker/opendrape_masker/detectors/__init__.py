@@ -25,15 +25,6 @@ __all__ = [
     "build_detector",
     "build_reader",
 ]
-    "Detection",
-    "Detector",
-    "ModelFacts",
-    "Picture",
-    "TextReader",
-    "available",
-    "build_detector",
-    "build_reader",
-]
 
 _DECODERS: dict[str, Decode] = {
     "yunet": decode_yunet,
