@@ -1,0 +1,42 @@
+"""How much there is: assets by state, items by kind, and how long the oldest waits."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from opendrape.adapters.sql.items import OPEN_STATES
+from opendrape.adapters.sql.tables import assets, work_items
+from opendrape.adapters.sql.transaction import Transaction
+from opendrape.domain.states import AssetState, WorkState
+from opendrape.domain.work import WorkKind
+
+
+def count_assets(tx: Transaction) -> dict[AssetState, int]:
+    """How many assets are in each state."""
+    rows = tx.connection.execute(select(assets.c.state, func.count()).group_by(assets.c.state))
+    return dict.fromkeys(AssetState, 0) | dict(rows.tuples())
+
+
+def queue_depth(tx: Transaction) -> dict[WorkKind, int]:
+    """How many items are open, by kind."""
+    rows = tx.connection.execute(
+        select(work_items.c.kind, func.count()).where(work_items.c.state.in_(OPEN_STATES)).group_by(work_items.c.kind)
+    )
+    return dict.fromkeys(WorkKind, 0) | dict(rows.tuples())
+
+
+def oldest_due_seconds(tx: Transaction) -> dict[WorkKind, float]:
+    """How long the item that is due the longest has waited, by kind."""
+    rows = tx.connection.execute(
+        select(work_items.c.kind, func.min(work_items.c.due_at))
+        .where(work_items.c.state == WorkState.QUEUED)
+        .group_by(work_items.c.kind)
+    )
+    ages = {kind: max(0.0, (tx.now - due_at).total_seconds()) for kind, due_at in rows}
+    return dict.fromkeys(WorkKind, 0.0) | ages
+
+
+def open_items(tx: Transaction) -> int:
+    """How many items are neither done, failed nor cancelled."""
+    query = select(func.count()).select_from(work_items).where(work_items.c.state.in_(OPEN_STATES))
+    return int(tx.connection.execute(query).scalar_one())

@@ -1,0 +1,144 @@
+"""How work is handed out, kept, ended and collected: claim, heartbeat, complete, fail, sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+from zlib import crc32
+
+from sqlalchemy import Row, and_, or_, select
+
+from opendrape.adapters.sql import assets, items
+from opendrape.adapters.sql.progression import follow
+from opendrape.adapters.sql.tables import work_items
+from opendrape.adapters.sql.transaction import Transaction
+from opendrape.domain.states import AssetState, WorkState
+from opendrape.domain.work import Failure, Lease, Outcome, WorkKind
+from opendrape.errors import Disposition
+
+RING_AGAIN_AFTER = timedelta(seconds=30)
+"""A due item that nobody took for this long is rung for again: the ring may be lost."""
+
+UNEXPECTED = "unexpected"
+ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+LEASE_EXPIRED = "lease_expired"
+SWEEPER = "sweeper"
+
+
+def claim(tx: Transaction, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float) -> Lease | None:
+    """Hand out the oldest due item of these kinds."""
+    due = tx.connection.execute(
+        select(work_items)
+        .where(
+            work_items.c.state == WorkState.QUEUED,
+            work_items.c.kind.in_(tuple(kinds)),
+            work_items.c.due_at <= tx.now,
+            work_items.c.attempts < tx.retry.max_attempts,
+        )
+        .order_by(work_items.c.due_at, work_items.c.item_id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if due is None:
+        return None
+    return items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds))
+
+
+def heartbeat(tx: Transaction, lease: Lease, *, lease_seconds: float, progress: float) -> None:
+    """Move the deadline. No audit event: the state stays."""
+    share = min(1.0, max(0.0, progress))
+    items.held(tx, lease, lease_until=tx.now + timedelta(seconds=lease_seconds), progress=share)
+
+
+def complete(tx: Transaction, lease: Lease, outcome: Outcome) -> None:
+    """End the item well, fenced first: a stale worker stores nothing."""
+    assets.lock(tx, lease.asset_id)
+    items.end_lease(tx, lease, WorkState.DONE, progress=1.0)
+    follow(tx, lease, outcome)
+
+
+def fail(tx: Transaction, lease: Lease, failure: Failure) -> None:
+    """End the attempt as its disposition and the attempts left demand."""
+    assets.lock(tx, lease.asset_id)
+    attempts_left = lease.attempts < tx.retry.max_attempts
+    match failure.disposition:
+        case Disposition.ABANDON:
+            _requeue(tx, lease, failure, seconds=0.0, attempts=lease.attempts - 1)
+        case Disposition.RETRY if attempts_left:
+            _requeue(tx, lease, failure, seconds=_with_jitter(tx, lease), attempts=lease.attempts)
+        case _:
+            _give_up(tx, lease, failure)
+
+
+def sweep(tx: Transaction) -> int:
+    """Collect leases that ran out and ring again where a ring may be lost; how many items changed their state."""
+    changed = sum(_collect(tx, row) for row in _abandoned(tx))
+    for row in _unheard(tx):
+        items.ring_again(tx, row)
+    return changed
+
+
+def _requeue(tx: Transaction, lease: Lease, failure: Failure, *, seconds: float, attempts: int) -> None:
+    due_at = tx.now + timedelta(seconds=seconds)
+    reason, detail = failure.reason, failure.detail or None
+    items.end_lease(tx, lease, WorkState.QUEUED, reason=reason, detail=detail, due_at=due_at, attempts=attempts)
+
+
+def _with_jitter(tx: Transaction, lease: Lease) -> float:
+    # Spread over the upper half of the delay, by the item's number: items that failed together do not return together.
+    spread = crc32(f"{lease.item_id}:{lease.attempts}".encode()) / 2**32
+    return tx.retry.delay_seconds(lease.attempts) * (0.5 + 0.5 * spread)
+
+
+def _give_up(tx: Transaction, lease: Lease, failure: Failure) -> None:
+    items.end_lease(tx, lease, WorkState.FAILED, reason=failure.reason, detail=failure.detail or None)
+    doubtful = failure.disposition is Disposition.QUARANTINE or _is_unexplained(failure)
+    after = AssetState.QUARANTINED if doubtful else AssetState.FAILED
+    _take_asset_along(tx, lease.asset_id, after, actor=lease.owner, reason=failure.reason)
+
+
+def _is_unexplained(failure: Failure) -> bool:
+    return failure.disposition is Disposition.RETRY and failure.reason == UNEXPECTED
+
+
+def _take_asset_along(tx: Transaction, asset_id: str, after: AssetState, *, actor: str, reason: str) -> None:
+    assets.move(tx, asset_id, after, actor=actor, reason=reason)
+    items.cancel_open(tx, asset_id, actor=actor, reason=reason)
+
+
+def _abandoned(tx: Transaction) -> list[Row[Any]]:
+    ran_out = and_(work_items.c.state == WorkState.LEASED, work_items.c.lease_until <= tx.now)
+    # Only when the allowed number of attempts was lowered meanwhile; nobody would ever claim such an item.
+    used_up = and_(work_items.c.state == WorkState.QUEUED, work_items.c.attempts >= tx.retry.max_attempts)
+    query = select(work_items).where(or_(ran_out, used_up)).order_by(work_items.c.asset_id, work_items.c.item_id)
+    return list(tx.connection.execute(query).all())
+
+
+def _collect(tx: Transaction, row: Row[Any]) -> bool:
+    assets.lock(tx, row.asset_id)
+    if row.attempts >= tx.retry.max_attempts:
+        return _exhaust(tx, row)
+    if not items.move(tx, row, WorkState.QUEUED, actor=SWEEPER, reason=LEASE_EXPIRED):
+        return False
+    items.ring_again(tx, row)
+    return True
+
+
+def _exhaust(tx: Transaction, row: Row[Any]) -> bool:
+    if not items.move(tx, row, WorkState.FAILED, actor=SWEEPER, reason=ATTEMPTS_EXHAUSTED):
+        return False
+    _take_asset_along(tx, row.asset_id, AssetState.FAILED, actor=SWEEPER, reason=ATTEMPTS_EXHAUSTED)
+    return True
+
+
+def _unheard(tx: Transaction) -> list[Row[Any]]:
+    long_ago = tx.now - RING_AGAIN_AFTER
+    query = (
+        select(work_items)
+        .where(
+            work_items.c.state == WorkState.QUEUED, work_items.c.due_at <= long_ago, work_items.c.rung_at <= long_ago
+        )
+        .order_by(work_items.c.item_id)
+    )
+    return list(tx.connection.execute(query).all())
