@@ -19,6 +19,9 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "state_in_use": "Another process works in this state folder.",
         "address_in_use": "Another program listens on this address and port.",
         "gateway_did_not_start": "The HTTP server stopped before it listened.",
+        "source_missing": "The source folder or file does not exist.",
+        "source_is_destination": "The source folder is the destination.",
+        "record_number_pattern": "The record number pattern is no regular expression with a group named record.",
         "no_map": "There is no key map yet.",
         "model_missing": "A model that the policy requires is not materialised.",
         "model_altered": "A model's weights are not the ones that were pinned.",
@@ -35,6 +38,9 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "permanent": "Trying again cannot help.",
         "media_refused": "The file is corrupt, unsupported or over a limit.",
         "source_changed": "The source is gone or no longer the content that was registered.",
+        "source_gone": "The source is no longer where it was.",
+        "source_unreachable": "The source's disk or share does not answer.",
+        "still_growing": "The file was still being written; the next scan looks again.",
         "source_differs": "The source is no longer the content that was registered.",
         "source_unreadable": "The source cannot be read.",
         # the output: it was written, checked and not published
@@ -71,6 +77,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "not_a_child": "A child's program was started by hand.",
         "illegal_transition": "This is not possible in the present state.",
         "not_found": "There is no such thing.",
+        "request_invalid": "The request does not fit this address; see errors.",
         "error": "Something went wrong.",
     }
     | {f"child_{name}": "The process that reads the video was ended by a signal." for name in _SIGNALS}

@@ -1,0 +1,31 @@
+"""Which workers does the ingest service run in this process?"""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+from opendrape.bootstrap import Container
+from opendrape.ledger.worker import Worker
+from opendrape_ingest.plan import PlanHandler
+
+
+def build_ingest(container: Container) -> list[Worker]:
+    """One worker for ``plan`` items; scanning is an act (``opendrape_ingest.scan``), not a worker."""
+    settings = container.settings
+    handler = PlanHandler(
+        settings=settings,
+        sources=container.sources,
+        work_blobs=container.work_blobs,
+        policies=container.policies,
+    )
+    worker = Worker(
+        catalogue=container.catalogue,
+        doorbell=container.doorbell,
+        clock=container.clock,
+        handler=handler,
+        owner=f"ingest-{os.getpid()}-{secrets.token_hex(4)}",
+        lease_seconds=settings.work.lease_seconds,
+        heartbeat_seconds=settings.work.heartbeat_seconds,
+    )
+    return [worker]
