@@ -1,4 +1,4 @@
-"""The child that joins masked chunks into one file and proves it: order of packets, every time, nothing left of the tags."""
+"""The child that joins masked chunks into one file and proves it: packets, times, no tags."""
 
 from __future__ import annotations
 

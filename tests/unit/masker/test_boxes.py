@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from opendrape_masker.engine.boxes import Box, covered_share, hull, overlap
 
 

@@ -1,4 +1,4 @@
-"""Whether the written chunk is what was meant: every time, every pixel sampled, every mask solid, nobody left (V-10, V-15)."""
+"""Whether the written chunk is what was meant: times, pixels, solid masks, nobody left (V-10, V-15)."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class ChunkMasker:
         return [SecondLook(rule, self._eye(rule), self._second_frames(rule)) for rule in self.job.policy.residual]
 
     def _second_frames(self, rule: ResidualRule) -> frozenset[int]:
-        """Second looks fall on first looks, so that what is found can be linked; both ends of the chunk are examined."""
+        """Examined again: a frame at least every ``max_gap_seconds``, and both ends of the chunk."""
         span = self.job.span
         wanted = [f for f in self.job.timeline.looks(rule.max_gap_seconds) if f in span]
         return frozenset({span.start, span.end - 1, *wanted})

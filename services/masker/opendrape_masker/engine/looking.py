@@ -79,7 +79,7 @@ class Watch:
             self._next_look += 1
 
     def settle(self, *, tick: int | None) -> bool:
-        """Take in answers until the masks at ``tick`` are final (None: all answers). False when more looks are needed."""
+        """Take in answers until the masks at ``tick`` are final (None: all). False when more looks are needed."""
         while self._asked and (tick is None or not self.line.final(tick)):
             look, answer = self._asked.pop(0)
             self.line.add(look, answer.result())

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
-import cv2
 import numpy as np
 
 from opendrape.domain.media_info import MediaInfo
@@ -111,10 +110,12 @@ def _part(samples: Array, rect: PixelRect, across: float, down: float) -> Array:
 
 
 def _ellipse(shape: tuple[int, ...]) -> Array:
+    """The samples whose centre lies inside the ellipse that fits the part."""
     rows, columns = shape
-    canvas = np.zeros((rows, columns), np.uint8)
-    cv2.ellipse(canvas, ((columns - 1) / 2, (rows - 1) / 2), (columns, rows), 0.0, 1, -1) if min(shape) > 2 else None
-    return canvas.astype(bool) if min(shape) > 2 else np.ones(shape, bool)
+    y = (np.arange(rows) + 0.5) / rows * 2 - 1
+    x = (np.arange(columns) + 0.5) / columns * 2 - 1
+    inside: Array = y[:, None] ** 2 + x[None, :] ** 2 <= 1.0
+    return inside
 
 
 def _without_swallowed(rects: list[PixelRect]) -> list[PixelRect]:

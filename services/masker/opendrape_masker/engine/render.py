@@ -171,7 +171,8 @@ class Renderer:
             asked = watch.last_asked_tick
             if not watch.all_asked and (asked is None or asked < tick + watch.line.reach.ahead):
                 return False
-        return all([watch.settle(tick=tick) or watch.all_asked for watch in self.watches])
+        settled = [watch.settle(tick=tick) or watch.all_asked for watch in self.watches]
+        return all(settled)
 
     def _release(self, picture: Picture, encoder: _Encoder, painter: Painter) -> None:
         started = time.perf_counter()
