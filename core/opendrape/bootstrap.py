@@ -51,32 +51,39 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
     ``ConfigurationError`` when a folder cannot be made or a key does not fit; nothing stays open then.
     """
     with ExitStack() as opened:
-        clock, catalogue, key_map = _open_records(settings, notice, opened)
+        records = _open_records(settings, notice, opened)
         work_blobs = _blob_store(settings.work_dir)
         return Container(
             settings=settings,
-            clock=clock,
-            catalogue=catalogue,
+            clock=records.clock,
+            catalogue=records.catalogue,
             doorbell=InProcessDoorbell(),
-            key_map=key_map,
+            key_map=records.key_map,
             work_blobs=work_blobs,
             destination_blobs=_blob_store(settings.destination),
-            sources=LocalSources(key_map),
+            sources=LocalSources(records.key_map),
             policies=PolicyShelf(settings.policy_folders, work_blobs),
             resources=opened.pop_all(),
         )
 
 
+@dataclass(frozen=True)
+class Records:
+    """Catalogue and identity map without any storage folder: enough for admin acts and dry runs."""
+
+    clock: Clock
+    catalogue: Catalogue
+    key_map: KeyMap
+
+
 @contextmanager
-def opened_key_map(settings: Settings, *, notice: Callable[[str], None] = lambda _text: None) -> Iterator[KeyMap]:
-    """Only the identity map, its audit going to the catalogue: for admin acts that need no storage folder."""
+def opened_records(settings: Settings, *, notice: Callable[[str], None] = lambda _text: None) -> Iterator[Records]:
+    """Catalogue and identity map while the context lasts; makes no destination and no work folder."""
     with ExitStack() as opened:
-        yield _open_records(settings, notice, opened)[2]
+        yield _open_records(settings, notice, opened)
 
 
-def _open_records(
-    settings: Settings, notice: Callable[[str], None], opened: ExitStack
-) -> tuple[Clock, Catalogue, KeyMap]:
+def _open_records(settings: Settings, notice: Callable[[str], None], opened: ExitStack) -> Records:
     _make_private(settings.state_dir)
     clock = SystemClock()
     catalogue = open_catalogue(settings.catalogue_url, clock=clock, retry=retry_rule(settings))
@@ -89,7 +96,7 @@ def _open_records(
         clock=clock,
         notice=notice,
     )
-    return clock, catalogue, key_map
+    return Records(clock=clock, catalogue=catalogue, key_map=key_map)
 
 
 def retry_rule(settings: Settings) -> RetryRule:

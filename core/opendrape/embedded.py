@@ -100,7 +100,24 @@ def compose(container: Container) -> list[_Runnable]:
 @contextmanager
 def sole_owner(state_dir: Path) -> Iterator[None]:
     """Hold the folder's lock: two processes would empty each other's scratch. A dead owner's lock is free at once."""
-    descriptor = os.open(state_dir / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with _locked(os.open(state_dir / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)):
+        yield
+
+
+@contextmanager
+def sole_owner_of_existing(state_dir: Path) -> Iterator[None]:
+    """The same without making the lock file (dry runs): where there is none, nobody is at work."""
+    try:
+        descriptor = os.open(state_dir / _LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield
+        return
+    with _locked(descriptor):
+        yield
+
+
+@contextmanager
+def _locked(descriptor: int) -> Iterator[None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 
 from opendrape.adapters.policy_files import read_policy
 from opendrape.domain.policy import Policy, Role
-from opendrape.errors import ConfigurationError, ModelMissing
+from opendrape.errors import ConfigurationError
 from opendrape.settings import Settings
 
 StateDir = Annotated[
@@ -46,18 +45,16 @@ def policy_named(settings: Settings, name: str) -> Policy:
 
 
 def missing_roles(settings: Settings, policy: Policy) -> tuple[Role, ...]:
-    """Roles that the policy asks for and no materialised model answers. Reads folders only."""
-    from opendrape_masker.models_sync import ready_models
+    """Roles that the policy asks for and no materialised model answers, sorted. Reads and digests files only."""
+    from opendrape_masker.inference.rendered import target_folder
+    from opendrape_masker.inference.repository import read_repository
+    from opendrape_masker.models_sync import is_materialised
 
-    ready = ready_models(settings)
-    return tuple(sorted(role for role in policy.roles if not ready.get(role)))
-
-
-def require_models(policy: Policy, missing: Sequence[Role]) -> None:
-    """``ModelMissing`` names every role that has no model: a policy promises all of its roles or does not start."""
-    if missing:
-        names = ", ".join(missing)
-        raise ModelMissing(f"policy '{policy.name}' needs models for: {names}; none is materialised")
+    if not policy.roles:
+        return ()
+    target = target_folder(settings.models_dir)
+    asked = [folder for folder in read_repository(settings.model_repository) if folder.lock.role in policy.roles]
+    return tuple(sorted(policy.roles - {folder.lock.role for folder in asked if is_materialised(folder, target)}))
 
 
 def free_bytes(folder: Path) -> int:

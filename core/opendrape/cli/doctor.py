@@ -15,7 +15,7 @@ from rich.table import Table
 
 from opendrape import __version__
 from opendrape.adapters.policy_files import policy_names
-from opendrape.bootstrap import opened_key_map
+from opendrape.bootstrap import opened_records
 from opendrape.cli.configuration import AsJson, StateDir, free_bytes, load_settings, missing_roles, policy_named
 from opendrape.cli.exit_codes import ExitCode
 from opendrape.cli.terminal import Terminal
@@ -37,7 +37,7 @@ class Finding:
 
 
 def doctor(state_dir: StateDir = None, as_json: AsJson = False) -> None:
-    """Check settings, keys, models, disk, confinement and versions. Makes no folder and no key. Exit code 3: not fit."""
+    """Check settings, keys, models, disk, confinement, versions. Makes no folder, no key. Exit code 3: not fit."""
     terminal, settings = Terminal(as_json=as_json), load_settings(state_dir=state_dir)
     findings = [finding for check in _CHECKS for finding in _survive(check, settings)]
     table = Table("", "check", "finding")
@@ -85,8 +85,8 @@ def _map(settings: Settings) -> Iterator[Finding]:
     if not settings.map_key_path.exists():
         yield Finding("key map", "wrong", "there, but its key file is gone: restore the key file from its copy")
         return
-    with opened_key_map(settings) as key_map:
-        key_map.check()
+    with opened_records(settings) as records:
+        records.key_map.check()
     yield Finding("key map", "ok", "its key opens it")
 
 

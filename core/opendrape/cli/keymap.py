@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from opendrape.bootstrap import opened_key_map
+from opendrape.bootstrap import opened_records
 from opendrape.cli.actor import actor, existing_state
 from opendrape.cli.configuration import AsJson, StateDir, load_settings
 from opendrape.cli.terminal import Terminal
@@ -70,8 +70,8 @@ def export(
 def _map(state_dir: Path | None, terminal: Terminal) -> Iterator[KeyMap]:
     settings = load_settings(state_dir=state_dir)
     existing_state(settings)
-    with opened_key_map(settings, notice=terminal.notice) as key_map:
-        yield key_map
+    with opened_records(settings, notice=terminal.notice) as records:
+        yield records.key_map
 
 
 def _given(reason: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from opendrape.bootstrap import opened_key_map
+from opendrape.bootstrap import opened_records
 from opendrape.cli.actor import actor, existing_state
 from opendrape.cli.configuration import AsJson, StateDir, load_settings
 from opendrape.cli.terminal import Terminal
@@ -29,7 +29,8 @@ def rotate(
     """Make a new key and re-encrypt every row of the map under it. Resumable; audited. The default is a preview."""
     terminal, settings = Terminal(as_json=as_json), load_settings(state_dir=state_dir)
     existing_state(settings)
-    with opened_key_map(settings, notice=terminal.notice) as key_map:
+    with opened_records(settings, notice=terminal.notice) as records:
+        key_map = records.key_map
         outcome = key_map.rotate(actor=actor()) if apply else key_map.preview_rotation()
     _tell(terminal, outcome, applied=apply)
 

@@ -15,7 +15,7 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
     {
         DetectRule: {
             "role": "looks for: {value}",
-            "max_gap_seconds": "examines a frame at least every {value} s; frames between two looks are masked by tracks",
+            "max_gap_seconds": "looks at a frame at least every {value} s; frames in between are masked by tracks",
             "motion": "regions are taken to be {value}",
             "long_side_pixels": "each look examines the picture with its longest side at {value} pixels",
             "strong_score": "a hit of {value} or more counts by itself",

@@ -1,0 +1,87 @@
+"""What became of one asset: the facts of the table and of the JSON at the end of a run, receipt verified anew."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from opendrape.bootstrap import Container
+from opendrape.cli.receipts import delivery_fault
+from opendrape.domain.reasons import explain
+from opendrape.domain.states import AssetState
+from opendrape.domain.work import ArtefactKind, Asset
+from opendrape.errors import OpenDrapeError
+
+
+@dataclass(frozen=True, slots=True)
+class AssetOutcome:
+    """One asset after a run. ``seconds`` is the masker's own time; ``speed`` is video seconds per such second."""
+
+    asset: str
+    state: AssetState
+    reason: str | None = None
+    frames: int | None = None
+    masked_frames: int | None = None
+    detections: dict[str, int] = field(default_factory=dict)
+    tracks: dict[str, int] = field(default_factory=dict)
+    seconds: float | None = None
+    speed: float | None = None
+    output: str | None = None
+    receipt: str | None = None
+    receipt_fault: str | None = None
+
+    @property
+    def delivered(self) -> bool:
+        """Delivered, and output and receipt are what they should be, now."""
+        return self.state is AssetState.DELIVERED and self.receipt_fault is None
+
+    @property
+    def sentence(self) -> str:
+        """The reason in words; empty when there is none."""
+        return explain(self.reason or self.receipt_fault) or ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Ids, counts and times: nothing names a person or a source."""
+        return asdict(self) | {"receipt_verified": self.receipt is not None and self.receipt_fault is None}
+
+
+def outcome_of(container: Container, asset_id: str) -> AssetOutcome:
+    """Read the catalogue, then read output and receipt back from the destination and check the signature."""
+    catalogue = container.catalogue
+    asset = catalogue.asset(asset_id)
+    report, media = catalogue.report(asset_id, asset.policy.digest), catalogue.media_info(asset_id)
+    output, receipt, fault = _delivered(container, asset)
+    if report is None:
+        return AssetOutcome(asset_id, asset.state, asset.reason, output=output, receipt=receipt, receipt_fault=fault)
+    seconds = report.seconds.get("total", sum(report.seconds.values()))
+    return AssetOutcome(
+        asset=asset_id,
+        state=asset.state,
+        reason=asset.reason,
+        frames=report.frames,
+        masked_frames=report.masked_frames,
+        detections=report.detections,
+        tracks=report.tracks,
+        seconds=round(seconds, 2),
+        speed=round(media.duration_seconds / seconds, 2) if media and seconds else None,
+        output=output,
+        receipt=receipt,
+        receipt_fault=fault,
+    )
+
+
+def _delivered(container: Container, asset: Asset) -> tuple[str | None, str | None, str | None]:
+    """Output's name, receipt's name and what is wrong with the receipt, if anything."""
+    if asset.state is not AssetState.DELIVERED:
+        return None, None, None
+    names = []
+    for kind in (ArtefactKind.PUBLISHED, ArtefactKind.RECEIPT):
+        found = container.catalogue.artefacts(asset.asset_id, asset.policy.digest, kind)
+        names.append(found[-1].name if found else None)
+    output, receipt = names
+    if receipt is None:
+        return output, None, "receipt_missing"
+    try:
+        return output, receipt, delivery_fault(container, receipt)
+    except OpenDrapeError as error:
+        return output, receipt, error.reason

@@ -1,0 +1,74 @@
+"""``opendrape mask``: how is one file masked, without catalogue, keys or receipt?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from opendrape.cli.configuration import (
+    AsJson,
+    DryRun,
+    PolicyName,
+    Quiet,
+    StateDir,
+    load_settings,
+    missing_roles,
+    policy_named,
+)
+from opendrape.cli.models import prepare_models
+from opendrape.cli.progress import shown_progress
+from opendrape.cli.terminal import Terminal
+from opendrape.domain.policy import Policy
+from opendrape.domain.regions import MaskReport
+from opendrape.embedded import empty_folder, sole_owner
+from opendrape.settings import Settings
+
+Source = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The video.")]
+Target = Annotated[Path, typer.Option("--output", help="The masked file (MP4); never overwritten.")]
+
+
+def mask(
+    file: Source,
+    output: Target,
+    policy: PolicyName = "faces",
+    state_dir: StateDir = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Mask one file into another: same engine, same checks, but no pseudonym, no receipt, nothing remembered."""
+    terminal, settings = Terminal(as_json=as_json, quiet=quiet), load_settings(state_dir=state_dir)
+    chosen = policy_named(settings, policy)
+    _refuse_bad_target(file, output)
+    if dry_run:
+        missing = missing_roles(settings, chosen)
+        terminal.say(f"would mask one file under policy '{policy}'; models missing: {', '.join(missing) or 'none'}")
+        terminal.result({"dry_run": True, "policy": policy, "missing_roles": list(missing)})
+        return
+    prepare_models(terminal, settings, chosen)
+    report = _mask(terminal, file, output, chosen, settings)
+    tracks = ", ".join(f"{count} {role}" for role, count in sorted(report.tracks.items())) or "none"
+    terminal.say(f"masked: {report.frames} frames, {report.masked_frames} with masks; tracks: {tracks}; checks passed")
+    terminal.result({"policy": policy, "report": report.model_dump(mode="json")})
+
+
+def _mask(terminal: Terminal, file: Path, output: Path, policy: Policy, settings: Settings) -> MaskReport:
+    from opendrape_masker.single import mask_file
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # the scratch folder has one owner: a run that starts meanwhile would empty it
+    with sole_owner(settings.state_dir), shown_progress(terminal, "masking") as shown:
+        empty_folder(settings.scratch_dir)
+        return mask_file(
+            file, output, policy=policy, settings=settings, on_progress=lambda fraction: shown(fraction, "")
+        )
+
+
+def _refuse_bad_target(file: Path, output: Path) -> None:
+    if output.is_dir():
+        raise typer.BadParameter("is a folder; name a file", param_hint="--output")
+    if output.exists() and output.samefile(file):
+        raise typer.BadParameter("is the source itself", param_hint="--output")

@@ -1,0 +1,140 @@
+"""``opendrape run``: how does a folder of videos become a folder of de-identified, verified ones?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from opendrape.bootstrap import Container, bootstrap
+from opendrape.cli.asset_outcome import AssetOutcome, outcome_of
+from opendrape.cli.configuration import (
+    AsJson,
+    DryRun,
+    PolicyName,
+    Quiet,
+    StateDir,
+    load_settings,
+    policy_named,
+)
+from opendrape.cli.dry_run import preview_parts
+from opendrape.cli.exit_codes import ExitCode
+from opendrape.cli.models import prepare_models
+from opendrape.cli.progress import shown_progress
+from opendrape.cli.run_table import printable, show_outcomes
+from opendrape.cli.scanning import scan_shown
+from opendrape.cli.standing import Journey
+from opendrape.cli.terminal import Terminal
+from opendrape.domain.policy import Policy
+from opendrape.domain.states import AssetState
+from opendrape.embedded import embedded
+from opendrape.logging import configure
+from opendrape.settings import Settings
+from opendrape_ingest.result import ScanResult, Status
+
+_RETRYABLE = frozenset({AssetState.FAILED, AssetState.QUARANTINED, AssetState.CANCELLED})
+_NEVER_READ = frozenset({Status.IGNORED})
+
+Input = Annotated[Path, typer.Argument(exists=True, readable=True, help="Folder of videos, or one video.")]
+Output = Annotated[Path, typer.Option("--output", help="Folder for de-identified videos and receipts.")]
+Retry = Annotated[bool, typer.Option("--retry", help="Try failed and quarantined videos of this input again.")]
+
+
+def run(
+    source: Input,
+    output: Output,
+    policy: PolicyName = "faces",
+    state_dir: StateDir = None,
+    retry: Retry = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """De-identify every video of a folder into another one, verified, each with a signed receipt.
+
+    Run it again after an interruption and it goes on; what is delivered is not done twice.
+    """
+    terminal = Terminal(as_json=as_json, quiet=quiet)
+    settings = load_settings(state_dir=state_dir, destination=output)
+    chosen = policy_named(settings, policy)
+    code = _dry(terminal, settings, source, chosen) if dry_run else _real(terminal, settings, source, chosen, retry)
+    raise typer.Exit(code)
+
+
+def _dry(terminal: Terminal, settings: Settings, source: Path, policy: Policy) -> ExitCode:
+    with preview_parts(settings) as parts:
+        scanned = scan_shown(terminal, parts, source, policy, dry_run=True)
+    for file in scanned.files:
+        word = "would mask" if file.status is Status.NEW else str(file.status)
+        terminal.say(f"{word:12} {printable(file.path.name)} {file.reason}".rstrip())
+    terminal.result({"dry_run": True, "policy": policy.name, "files": _files_json(scanned)})
+    return exit_code(scanned, {})
+
+
+def _real(terminal: Terminal, settings: Settings, source: Path, policy: Policy, retry: bool) -> ExitCode:
+    configure(settings.log)
+    prepare_models(terminal, settings, policy)
+    container = bootstrap(settings, notice=terminal.notice)
+    with container.resources:
+        container.policies.remember(policy)
+        scanned = _work(terminal, container, source, policy, retry)
+        outcomes = {asset_id: outcome_of(container, asset_id) for asset_id in scanned.asset_ids}
+        show_outcomes(terminal, scanned, outcomes, settings.destination)
+    code = exit_code(scanned, outcomes)
+    terminal.result(
+        {
+            "policy": {"name": policy.name, "digest": policy.digest},
+            "files": _files_json(scanned),
+            "assets": [outcome.as_json() for outcome in outcomes.values()],
+            "exit_code": int(code),
+        }
+    )
+    return code
+
+
+def _work(terminal: Terminal, container: Container, source: Path, policy: Policy, retry: bool) -> ScanResult:
+    journey = Journey(container.catalogue)
+    with embedded(container) as services:
+        scanned = scan_shown(terminal, container, source, policy)
+        if retry:
+            _retry(container, scanned)
+        for file in scanned.files:
+            if file.asset_id:
+                journey.follow(file.asset_id, file.size_bytes)
+        with shown_progress(terminal, "masking") as shown:
+
+            def tick() -> None:
+                now = journey.standing()
+                shown(now.fraction, f"{now.finished}/{now.total} videos, {now.frames:.0f} frames")
+
+            services.wait_until_idle(tick)
+    return scanned
+
+
+def _retry(container: Container, scanned: ScanResult) -> None:
+    for asset_id in scanned.asset_ids:
+        if container.catalogue.asset(asset_id).state in _RETRYABLE:
+            container.catalogue.retry(asset_id, actor="cli")
+
+
+def exit_code(scanned: ScanResult, outcomes: Mapping[str, AssetOutcome]) -> ExitCode:
+    """The worst of what happened decides; a file that is only deferred is not a failure."""
+    bad = any(file.status in (Status.FAILED, Status.UNSUPPORTED) for file in scanned.files)
+    if bad or any(not outcome.delivered for outcome in outcomes.values()):
+        return ExitCode.FAILED
+    deferred = any(file.status is Status.DEFERRED for file in scanned.files)
+    return ExitCode.DEFERRED if deferred else ExitCode.DELIVERED
+
+
+def _files_json(scanned: ScanResult) -> dict[str, Any]:
+    """Counts and ids; a file without an asset is told by its place in the listing, never by its name."""
+    others = [
+        {"number": number, "status": file.status, "reason": file.reason}
+        for number, file in enumerate(scanned.files)
+        if file.status not in (Status.NEW, Status.KNOWN)
+    ]
+    counts = Counter(str(file.status) for file in scanned.files)
+    return {"counts": dict(sorted(counts.items())), "others": others}
