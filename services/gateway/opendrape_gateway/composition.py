@@ -1,0 +1,91 @@
+"""How the gateway is put together: one function from a container to an ASGI app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from opendrape import __version__
+from opendrape.logging import dropped_fields
+from opendrape.metrics import Metrics
+from opendrape_gateway import service_routes, video_routes
+from opendrape_gateway.desk import Desk, GatewayContainer
+from opendrape_gateway.front import Front
+from opendrape_gateway.health import HealthMonitor
+from opendrape_gateway.problems import Problem, install_problem_handlers
+
+_ROUTERS = (service_routes.router, video_routes.router)
+
+
+def create_app(container: GatewayContainer, *, metrics: Metrics | None = None) -> FastAPI:
+    """The gateway over a container. ``metrics``: the process's own metrics when workers share the process.
+
+    Starts nothing and asks nothing; the caller closes the container.
+    """
+    desk = Desk(container=container, health=_health_of(container), metrics=metrics or Metrics())
+    app = _bare_app()
+    app.state.desk = desk
+    _watch(desk)
+    app.add_middleware(
+        Front,
+        metrics=desk.metrics,
+        monotonic=container.clock.monotonic,
+        listens_on=container.settings.gateway.host,
+    )
+    return app
+
+
+def describe_api() -> dict[str, Any]:
+    """The OpenAPI document, without a container."""
+    return _bare_app().openapi()
+
+
+def _bare_app() -> FastAPI:
+    # the interactive pages load scripts from elsewhere: off
+    app = FastAPI(
+        title="OpenDrape gateway",
+        version=__version__,
+        summary="De-identified surgical video: state, progress, health and figures.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        redirect_slashes=False,  # a redirect would echo the query
+    )
+    for router in _ROUTERS:
+        app.include_router(router)
+    install_problem_handlers(app)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(problem.pop("$defs", {}))
+        schemas["Problem"] = problem
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _health_of(container: GatewayContainer) -> HealthMonitor:
+    checks = {
+        "catalogue": container.catalogue.check,
+        "work_storage": container.work_blobs.check,
+        "destination": container.destination_blobs.check,
+        "key_map": container.key_map.check,
+    }
+    return HealthMonitor(checks, monotonic=container.clock.monotonic)
+
+
+def _watch(desk: Desk) -> None:
+    settings, metrics = desk.container.settings, desk.metrics
+    metrics.watch_catalogue(desk.catalogue)
+    metrics.watch_storage({"state": settings.state_dir, "destination": settings.destination})
+    metrics.watch_dropped_log_fields(dropped_fields)
+    metrics.know_routes(
+        [*describe_api()["paths"], "/api/videos", "/api/videos/{asset_id}", "/api/openapi.json", "unmatched"]
+    )

@@ -1,0 +1,61 @@
+"""What a request handler gets: the container's parts that the gateway needs, health and metrics, from ``app.state``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from opendrape.metrics import Metrics
+from opendrape.ports.blobs import BlobStore
+from opendrape.ports.catalogue import Catalogue
+from opendrape.ports.clock import Clock
+from opendrape.ports.key_map import KeyMap
+from opendrape.settings import Settings
+from opendrape_gateway.health import HealthMonitor
+
+
+class GatewayContainer(Protocol):
+    """The parts of ``opendrape.bootstrap.Container`` that the gateway uses."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def catalogue(self) -> Catalogue: ...
+
+    @property
+    def key_map(self) -> KeyMap: ...
+
+    @property
+    def work_blobs(self) -> BlobStore: ...
+
+    @property
+    def destination_blobs(self) -> BlobStore: ...
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything a handler may reach for."""
+
+    container: GatewayContainer
+    health: HealthMonitor
+    metrics: Metrics
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The truth about assets and work."""
+        return self.container.catalogue
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk that ``create_app`` put on the app."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+AtDesk = Annotated[Desk, Depends(desk_of)]

@@ -1,0 +1,145 @@
+"""What the HTTP answers look like: pydantic models with a description for every field."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from opendrape.domain.media_info import MediaInfo
+from opendrape.domain.states import AssetState
+from opendrape_gateway.health import HealthReport
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class VideoState(StrEnum):
+    """The API's names of states (H-04)."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    QUARANTINED = "quarantined"
+
+
+class PolicyAnswer(_Answer):
+    """The policy the video is under."""
+
+    name: str
+    digest: str = Field(description="SHA-256 over the policy's canonical JSON, hex")
+
+
+class VideoSummary(_Answer):
+    """One video in a list. Ids are pseudonyms; nothing here names a person."""
+
+    id: str = Field(description="the asset's pseudonym")
+    subject: str | None = Field(description="the patient's pseudonym, when one is known")
+    state: VideoState
+    internal_state: AssetState = Field(description="the exact state")
+    reason: str | None = Field(description="why it is there, as a slug; null when nothing is wrong")
+    reason_text: str | None = Field(description="the reason in one sentence")
+    progress: float = Field(ge=0, le=1, description="1.0 exactly when completed")
+    policy: PolicyAnswer
+    size_bytes: int = Field(description="size of the source")
+    created_at: datetime
+    updated_at: datetime
+
+
+class VideoList(_Answer):
+    """One page of videos in id order."""
+
+    videos: list[VideoSummary]
+    next_after: str | None = Field(description="value of `after` for the next page; null on the last")
+
+
+class MediaAnswer(_Answer):
+    """What the probe found; sizes in pixels as coded, before rotation."""
+
+    container: str
+    codec: str
+    width: int
+    height: int
+    pixel_format: str
+    bit_depth: int
+    frames: int
+    duration_seconds: float
+    average_frame_rate: tuple[int, int] = Field(description="numerator and denominator, frames per second")
+    variable_frame_rate: bool
+    field_order: str
+    rotated: bool = Field(description="true when the file asks to be turned or mirrored for display")
+    audio_streams: int
+
+    @classmethod
+    def of(cls, media: MediaInfo) -> MediaAnswer:
+        """The part of the probe's facts that the API shows."""
+        return cls(
+            container=media.container,
+            codec=media.codec,
+            width=media.width,
+            height=media.height,
+            pixel_format=media.pixel_format,
+            bit_depth=media.bit_depth,
+            frames=media.frame_count,
+            duration_seconds=media.duration_seconds,
+            average_frame_rate=media.average_rate,
+            variable_frame_rate=media.variable_frame_rate,
+            field_order=media.field_order,
+            rotated=media.display_matrix is not None,
+            audio_streams=media.other_streams.audio,
+        )
+
+
+class ChunkAnswer(_Answer):
+    """One piece of the video: frames ``[start_frame, end_frame)``."""
+
+    index: int
+    start_frame: int
+    end_frame: int
+    masked: bool
+
+
+class Video(VideoSummary):
+    """One video in full."""
+
+    media: MediaAnswer | None = Field(description="null until the video was probed")
+    chunks: list[ChunkAnswer] = Field(description="empty until the video was planned")
+
+
+class DependencyAnswer(_Answer):
+    """One dependency that was really asked."""
+
+    name: str
+    status: Literal["ok", "failed"]
+    reason: str | None = Field(description="slug; null when well")
+    seconds: float
+
+
+class HealthAnswer(_Answer):
+    """The service's health, at most about a second old."""
+
+    status: Literal["ok", "failed"]
+    version: str
+    dependencies: list[DependencyAnswer]
+
+    @classmethod
+    def of(cls, report: HealthReport, version: str) -> HealthAnswer:
+        """The report in the API's form."""
+        answers = [
+            DependencyAnswer(
+                name=one.name, status="ok" if one.well else "failed", reason=one.reason, seconds=round(one.seconds, 4)
+            )
+            for one in report.dependencies
+        ]
+        return cls(status="ok" if report.ready else "failed", version=version, dependencies=answers)
+
+
+class LiveAnswer(_Answer):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"

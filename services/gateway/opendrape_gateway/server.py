@@ -1,0 +1,88 @@
+"""How the gateway listens: uvicorn inside somebody else's process, stopped by an event, never by a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from opendrape.errors import ConfigurationError
+from opendrape.logging import get_log
+
+_log = get_log("gateway")
+
+
+def run(
+    app: FastAPI,
+    *,
+    host: str,
+    port: int,
+    stop: threading.Event,
+    on_ready: Callable[[int], None] = lambda _port: None,
+) -> None:
+    """Serve until ``stop`` is set; blocks, in any thread. ``on_ready`` gets the bound port once requests are answered.
+
+    ``port`` 0 means any free one. Open requests get five seconds to end. Signals stay with the caller.
+    ``ConfigurationError`` when the address cannot be bound or the app does not start.
+    """
+    with _listening(host, port) as listener:
+        bound = int(listener.getsockname()[1])
+        server = _Server(_config(app), stop=stop, on_ready=lambda: on_ready(bound))
+        _log.info("gateway_starting", port=bound)
+        asyncio.run(server.serve(sockets=[listener]))
+        if not server.was_ready:
+            raise ConfigurationError("the HTTP server did not start", reason="gateway_did_not_start")
+        _log.info("gateway_stopped", port=bound)
+
+
+def _config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,  # library records go through opendrape.logging
+        access_log=False,  # it would write paths and queries
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        ws="none",
+        limit_concurrency=256,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=5,
+    )
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals alone and ends when the event is set."""
+
+    def __init__(self, config: uvicorn.Config, *, stop: threading.Event, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stop, self._on_ready = stop, on_ready
+        self.was_ready = False
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.was_ready = True
+            self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._stop.is_set()
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        raise ConfigurationError("the address cannot be listened on", reason="address_in_use") from error
+    with listener:
+        yield listener
