@@ -29,18 +29,18 @@ _NOT_THE_CHILDS = frozenset({"StaleLease", "IllegalTransition"})
 class Lines:
     """Cuts a stream of bytes into lines; ``ChildCrashed`` when one outgrows the limit."""
 
-    def __init__(self, limit: int = MAX_LINE_BYTES) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._rest = bytearray()
 
     def split(self, arrived: bytes) -> Iterator[bytes]:
         """The lines that ``arrived`` completes."""
-        self._rest += arrived
-        *complete, rest = bytes(self._rest).split(b"\n") if b"\n" in arrived else [bytes(self._rest)]
-        if len(rest) > self._limit:
+        complete, newline, rest = arrived.rpartition(b"\n")
+        if newline:
+            yield from bytes(self._rest + complete).split(b"\n")
+            self._rest = bytearray()
+        self._rest += rest
+        if len(self._rest) > MAX_LINE_BYTES:
             raise ChildCrashed(reason="child_protocol")
-        self._rest = bytearray(rest)
-        yield from complete
 
 
 def message_line(kind: str, body: Json) -> bytes:
