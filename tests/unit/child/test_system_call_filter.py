@@ -31,7 +31,6 @@ HEADERS = {
     "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
     "aarch64": Path("/usr/include/asm-generic/unistd.h"),
 }
-REFUSED = [
     "socket",
     "socketpair",
     "fork",
@@ -52,6 +51,11 @@ REFUSED = [
     "keyctl",
     "io_uring_setup",
     "pidfd_getfd",
+]
+REFUSED = [
+    *("socket", "socketpair", "fork", "vfork", "execve", "execveat", "ptrace", "process_vm_readv", "process_vm_writev"),
+    *("bpf", "perf_event_open", "userfaultfd", "unshare", "setns", "mount", "add_key", "request_key", "keyctl"),
+    *("io_uring_setup", "pidfd_getfd"),
 ]
 
 
