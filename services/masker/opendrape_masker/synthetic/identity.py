@@ -78,6 +78,6 @@ class Identity:
             self.surgeon,
             self.place.rstrip("/"),
             self.hospital,
-            "op#2",
+            "op#2 {left eye}",
             "left eye",
         )

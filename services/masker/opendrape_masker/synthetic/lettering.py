@@ -17,6 +17,7 @@ SMALLEST_TEXT_PIXELS = 18
 # A clock on a picture has no time zone.
 _CLOCK_START = datetime(2024, 5, 17, 9, 41, 20)
 CLOCK = "{clock}"
+_EDGE_LUMA = 16
 Reach = tuple[int, int, int, int]
 
 
@@ -64,7 +65,7 @@ def draw_line(canvas: Canvas, line: Line, words: str, *, taken: Sequence[Reach] 
     if min(left, top) < 0 or reach[2] > canvas.width or reach[3] > canvas.height or _hits(reach, taken):
         return None
     window = canvas.luma[top : top + rows, left : left + columns]
-    window[edge > 0] = 16
+    window[edge > 0] = _EDGE_LUMA
     np.copyto(window, cv2.max(window, glyphs))
     for plane in (canvas.blue, canvas.red):
         _grey(plane[top // 2 : (top + rows) // 2, left // 2 : (left + columns) // 2], edge)
@@ -95,6 +96,7 @@ def _glyphs(words: str, tall: int) -> tuple[Array, Array]:
     font, size = cv2.FontFace("sans"), round(tall * 1.4)
     room = np.zeros((3 * size, (len(words) + 4) * size, 3), np.uint8)
     cv2.putText(room, words, (size, 2 * size), (235, 235, 235), font, size, 500)
+    room[room <= _EDGE_LUMA] = 0  # too faint to be told from the dark edge
     x, y, wide, high = cv2.boundingRect(room[..., 0])
     wide, high = wide + wide % 2, high + high % 2
     letters = np.ascontiguousarray(room[y - 4 : y + high + 4, x - 4 : x + wide + 4, 0])

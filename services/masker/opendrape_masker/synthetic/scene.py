@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from opendrape_masker.synthetic.faces import draw_face, placements
+from opendrape_masker.synthetic.faces import Placement, draw_face, placements
 from opendrape_masker.synthetic.identity import Identity
 from opendrape_masker.synthetic.lettering import Line, draw_line, lines_for, shown
 from opendrape_masker.synthetic.picture import Canvas
@@ -30,7 +30,7 @@ class Scene:
 
     def draw(self, frame: int, *, people: bool = True, text: bool = True) -> tuple[Canvas, tuple[TrueBox, ...]]:
         """One frame, of even size, and what must be hidden in it."""
-        second = float(self.request.ticks[frame] * self.request.time_base)
+        second = self._second(frame)
         canvas = self.tissue.canvas(frame, second)
         found = list(self._draw_people(canvas, second)) if people else []
         if text and self.request.text:
@@ -47,11 +47,18 @@ class Scene:
         return written
 
     def _draw_people(self, canvas: Canvas, second: float) -> Iterator[TrueBox]:
-        size = {"width": self.request.width, "height": self.request.height}
-        for place in placements(second, faces=self.request.faces, **size):
-            box = draw_face(canvas, place)
-            if box is not None:
-                yield box
+        drawn = (draw_face(canvas, place) for place in self._people(second))
+        return (box for box in drawn if box is not None)
+
+    def people_at(self, frame: int) -> list[Placement]:
+        """Who is in the scene, without drawing; at the edges a face may still lie outside the picture."""
+        return self._people(self._second(frame))
+
+    def _people(self, second: float) -> list[Placement]:
+        return placements(second, faces=self.request.faces, width=self.request.width, height=self.request.height)
+
+    def _second(self, frame: int) -> float:
+        return float(self.request.ticks[frame] * self.request.time_base)
 
     @property
     def _lines(self) -> tuple[Line, ...]:

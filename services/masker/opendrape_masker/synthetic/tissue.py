@@ -78,7 +78,8 @@ def _flesh(random: np.random.Generator, size: tuple[int, int]) -> Array:
     yellow = np.clip((fat - 0.62) * 5, 0, 1)
     red, green, blue = red + 30 * yellow, green + 85 * yellow, blue + 20 * yellow
     rgb = np.stack([red - 70 * lines, green - 35 * lines, blue - 25 * lines], axis=-1)
-    return np.clip(rgb, 0, 255).astype(np.uint8)
+    flesh: Array = np.clip(rgb, 0, 255).astype(np.uint8)
+    return flesh
 
 
 def _highlights(random: np.random.Generator, size: tuple[int, int]) -> Array:
