@@ -14,7 +14,7 @@ from opendrape.domain.work import WorkKind
 def count_assets(tx: Transaction) -> dict[AssetState, int]:
     """How many assets are in each state."""
     rows = tx.connection.execute(select(assets.c.state, func.count()).group_by(assets.c.state))
-    return dict.fromkeys(AssetState, 0) | dict(rows.tuples())
+    return dict.fromkeys(AssetState, 0) | {state: int(number) for state, number in rows}
 
 
 def queue_depth(tx: Transaction) -> dict[WorkKind, int]:
@@ -22,7 +22,7 @@ def queue_depth(tx: Transaction) -> dict[WorkKind, int]:
     rows = tx.connection.execute(
         select(work_items.c.kind, func.count()).where(work_items.c.state.in_(OPEN_STATES)).group_by(work_items.c.kind)
     )
-    return dict.fromkeys(WorkKind, 0) | dict(rows.tuples())
+    return dict.fromkeys(WorkKind, 0) | {kind: int(number) for kind, number in rows}
 
 
 def oldest_due_seconds(tx: Transaction) -> dict[WorkKind, float]:

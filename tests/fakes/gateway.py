@@ -1,0 +1,125 @@
+"""A container for the gateway with a real SQL catalogue, and one request to an app without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+
+from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
+from opendrape.adapters.system_clock import SystemClock
+from opendrape.domain.media_info import MediaInfo, OtherStreams
+from opendrape.domain.policy import PolicyRef
+from opendrape.domain.timeline import FrameSpan
+from opendrape.domain.work import Artefact, ArtefactKind, Asset, Chunk, Planned, RetryRule, WorkKind
+from opendrape.ports.catalogue import NewAsset
+from opendrape.settings import Settings
+
+POLICY = PolicyRef(name="faces", digest="f" * 64)
+MEDIA = MediaInfo(
+    container="mov",
+    codec="h264",
+    width=1920,
+    height=1080,
+    pixel_format="yuv420p",
+    bit_depth=8,
+    time_base=(1, 90000),
+    frame_count=300,
+    first_tick=0,
+    duration_seconds=12.0,
+    variable_frame_rate=False,
+    average_rate=(25, 1),
+    key_frames=3,
+    other_streams=OtherStreams(audio=1),
+)
+
+
+def asset_id(number: int) -> str:
+    """A pseudonym of the right form; ids sort like their numbers."""
+    return f"ar-{number:026d}"
+
+
+class Breakable:
+    """A dependency whose check ends as told."""
+
+    def __init__(self) -> None:
+        self.breakage: Callable[[], None] = lambda: None
+        self.asked = 0
+
+    def check(self) -> None:
+        self.asked += 1
+        self.breakage()
+
+    def breaks_with(self, error: Exception) -> None:
+        def fail() -> None:
+            raise error
+
+        self.breakage = fail
+
+
+class ManualClock(SystemClock):
+    """A monotonic clock that stands still until told."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@contextlib.contextmanager
+def gateway_container(folder: Path) -> Iterator[Any]:
+    """What ``create_app`` needs: a real catalogue, a clock that stands still, dependencies that can be broken."""
+    clock = ManualClock()
+    catalogue = open_catalogue(f"sqlite:///{folder / 'catalogue.sqlite3'}", clock=clock, retry=RetryRule())
+    settings = Settings(state_dir=folder, destination=folder / "out")
+    try:
+        yield SimpleNamespace(
+            settings=settings,
+            clock=clock,
+            catalogue=catalogue,
+            key_map=Breakable(),
+            work_blobs=Breakable(),
+            destination_blobs=Breakable(),
+        )
+    finally:
+        catalogue.close()
+
+
+def register(catalogue: SqlCatalogue, number: int, *, subject: str | None = None) -> Asset:
+    """One registered asset with its plan item queued."""
+    new = NewAsset(
+        asset_id=asset_id(number),
+        subject_id=subject,
+        content_sha256=f"{number:064x}",
+        size_bytes=1000 + number,
+        policy=POLICY,
+    )
+    return catalogue.register(new, actor="test").asset
+
+
+def plan(catalogue: SqlCatalogue, *spans: tuple[int, int]) -> None:
+    """Finish the oldest plan item: a probed video cut into these chunks."""
+    lease = catalogue.claim({WorkKind.PLAN}, owner="ingest-0001", lease_seconds=30)
+    assert lease is not None
+    timeline = Artefact(kind=ArtefactKind.TIMELINE, name="t", sha256="1" * 64, size_bytes=1)
+    chunks = tuple(Chunk(index=index, span=FrameSpan(*span)) for index, span in enumerate(spans))
+    catalogue.complete(lease, Planned(media=MEDIA, timeline=timeline, chunks=chunks))
+
+
+def ask(
+    app: Any, path: str, *, method: str = "GET", headers: dict[str, str] | None = None, **more: Any
+) -> httpx.Response:
+    """One request through the whole ASGI stack."""
+
+    async def _ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+            return await client.request(method, path, headers=headers, **more)
+
+    return asyncio.run(_ask())
