@@ -96,6 +96,7 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
         clock=clock,
         notice=notice,
     )
+    opened.callback(key_map.close)
     return Records(clock=clock, catalogue=catalogue, key_map=key_map)
 
 

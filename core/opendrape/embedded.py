@@ -22,14 +22,16 @@ from opendrape_uploader.composition import build_uploader
 _LOCK_NAME = "embedded.lock"
 
 
-class _Runnable(Protocol):
+class Runnable(Protocol):
+    """Anything that works until ``stop`` is set."""
+
     def run(self, stop: threading.Event) -> None: ...
 
 
 class Services:
     """The running services. ``stop`` ends every thread; a thread that dies stops all and is told by ``check``."""
 
-    def __init__(self, container: Container, runnables: Sequence[_Runnable]) -> None:
+    def __init__(self, container: Container, runnables: Sequence[Runnable]) -> None:
         self._container = container
         self._stopping = threading.Event()
         self._deaths: list[BaseException] = []
@@ -55,6 +57,10 @@ class Services:
         if self._deaths:
             raise self._deaths[0]
 
+    def pause(self, seconds: float) -> None:
+        """Wait, at most until a thread died."""
+        self._stopping.wait(seconds)
+
     def wait_until_idle(self, tick: Callable[[], None], *, interval_seconds: float = 0.2) -> None:
         """Return when no work item is open; calls ``tick`` about every ``interval_seconds``."""
         while self._container.catalogue.open_items():
@@ -64,7 +70,7 @@ class Services:
         self.check()
         tick()
 
-    def _live(self, runnable: _Runnable) -> None:
+    def _live(self, runnable: Runnable) -> None:
         try:
             runnable.run(self._stopping)
         except BaseException as error:  # noqa: BLE001 - a thread's edge: kept for check(), which raises it again
@@ -73,11 +79,14 @@ class Services:
 
 
 @contextmanager
-def embedded(container: Container) -> Iterator[Services]:
-    """All services while the context lasts. ``ConfigurationError`` when another process serves this state folder."""
+def embedded(container: Container, *more: Runnable) -> Iterator[Services]:
+    """All services, and ``more``, while the context lasts.
+
+    ``ConfigurationError`` when another process serves this state folder.
+    """
     with sole_owner(container.settings.state_dir):
         _sweep(container)
-        services = Services(container, compose(container))
+        services = Services(container, [*compose(container), *more])
         services.start()
         try:
             yield services
@@ -85,7 +94,7 @@ def embedded(container: Container) -> Iterator[Services]:
             services.stop()
 
 
-def compose(container: Container) -> list[_Runnable]:
+def compose(container: Container) -> list[Runnable]:
     """The caretaker and every service's workers, not yet running."""
     workers: list[Worker] = [*build_ingest(container), *build_masker(container), *build_uploader(container)]
     caretaker = Caretaker(

@@ -1,0 +1,105 @@
+"""``opendrape serve``: how do all services and the HTTP door run in one process until somebody stops them?"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from opendrape.bootstrap import Container, bootstrap
+from opendrape.cli.configuration import PolicyName, StateDir, load_settings, policy_named
+from opendrape.cli.models import prepare_models
+from opendrape.cli.terminal import Terminal
+from opendrape.domain.policy import Policy
+from opendrape.embedded import Services, embedded
+from opendrape.errors import CatalogueUnavailable
+from opendrape.logging import configure, get_log, log_uncaught_exceptions
+from opendrape_ingest.scan import scan
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_log = get_log("serve")
+
+Watch = Annotated[Path | None, typer.Option("--watch", exists=True, file_okay=False, help="Folder to scan for videos.")]
+Output = Annotated[Path | None, typer.Option("--output", help="Folder for output (OPENDRAPE_DESTINATION).")]
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen on (OPENDRAPE_GATEWAY__HOST).")]
+Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port (OPENDRAPE_GATEWAY__PORT); 0: any.")]
+Every = Annotated[float, typer.Option("--every-seconds", min=0.1, help="Time between two scans of the folder.")]
+
+
+@dataclass(frozen=True)
+class GatewayThread:
+    """The HTTP door as one more thing that runs until told to stop."""
+
+    app: FastAPI
+    host: str
+    port: int
+    terminal: Terminal
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until ``stop`` is set."""
+        from opendrape_gateway.server import run
+
+        run(self.app, host=self.host, port=self.port, stop=stop, on_ready=self._ready)
+
+    def _ready(self, port: int) -> None:
+        self.terminal.notice(f"listening on http://{self.host}:{port}/health (Ctrl-C ends)")
+
+
+def serve(
+    watch: Watch = None,
+    output: Output = None,
+    policy: PolicyName = "faces",
+    state_dir: StateDir = None,
+    host: Host = None,
+    port: Port = None,
+    every_seconds: Every = 10.0,
+) -> None:
+    """Run every service and the HTTP door in this process; with --watch, take in what appears in a folder."""
+    terminal, settings = Terminal(), load_settings(state_dir=state_dir, destination=output)
+    configure(settings.log)
+    log_uncaught_exceptions()
+    chosen = policy_named(settings, policy)
+    prepare_models(terminal, settings, chosen)
+    container = bootstrap(settings, notice=terminal.notice)
+    with container.resources:
+        container.policies.remember(chosen)
+        door = _door(container, terminal, host, port)
+        with embedded(container, door) as services:
+            _until_stopped(container, services, watch, chosen, every_seconds)
+
+
+def _door(container: Container, terminal: Terminal, host: str | None, port: int | None) -> GatewayThread:
+    from opendrape_gateway.composition import create_app
+
+    chosen = container.settings.gateway
+    return GatewayThread(
+        app=create_app(container),
+        host=chosen.host if host is None else host,
+        port=chosen.port if port is None else port,
+        terminal=terminal,
+    )
+
+
+def _until_stopped(
+    container: Container, services: Services, watch: Path | None, policy: Policy, every_seconds: float
+) -> None:
+    """Ends by an interruption, or by the error of a thread that died."""
+    while True:
+        if watch is not None:
+            _scan_once(container, watch, policy)
+        services.pause(every_seconds)
+        services.check()
+
+
+def _scan_once(container: Container, watch: Path, policy: Policy) -> None:
+    try:
+        result = scan(container, watch, policy)
+    except CatalogueUnavailable:
+        _log.warning("scan_postponed", exc_info=True)
+        return
+    _log.info("scan_finished", count=len(result.files))
