@@ -35,8 +35,6 @@ def run(
         server = _Server(_config(app), stop=stop, on_ready=lambda: on_ready(bound))
         _log.info("gateway_starting", port=bound)
         asyncio.run(server.serve(sockets=[listener]))
-        if not server.was_ready:
-            raise ConfigurationError("the HTTP server did not start", reason="gateway_did_not_start")
         _log.info("gateway_stopped", port=bound)
 
 
@@ -61,17 +59,17 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, *, stop: threading.Event, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._stop, self._on_ready = stop, on_ready
-        self.was_ready = False
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self.was_ready = True
-            self._on_ready()
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # uvicorn ends the process when the app does not start; this process is not ours to end
+            raise ConfigurationError("the app did not start", reason="gateway_did_not_start") from None
+        self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or self._stop.is_set()
