@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import av
 import numpy as np
 import numpy.typing as npt
 
 from opendrape.domain.policy import Role
-from opendrape_masker.detectors import Detector, TextReader, build_detector, build_reader
+from opendrape_masker.detectors import Detector, ModelFacts, build_detector, build_reader
 from opendrape_masker.inference.session import OnnxRuntimeSession
 from opendrape_masker.synthetic import SampleTruth, TrueBox
 from tests.synthetic.canaries import Hit, grep_bytes, grep_canaries
@@ -46,7 +46,7 @@ class Shown:
     @property
     def bgr(self) -> Luma:
         """``[H, W, 3]``, as stored (not turned)."""
-        return self.frame.to_ndarray(format="bgr24")  # type: ignore[no-any-return]
+        return self.frame.to_ndarray(format="bgr24")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +111,22 @@ def uncovered(
     return found
 
 
+class Reader(Protocol):
+    """What the judge needs of a text reader: one string per box."""
+
+    @property
+    def model(self) -> ModelFacts: ...
+
+    def read_text(self, picture: Luma, boxes: Sequence[tuple[float, float, float, float]]) -> list[str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Judge:
     """The second look: every face detector there is, and a reader of what text is left."""
 
     faces: tuple[Detector, ...]
     text: Detector
-    reader: TextReader
+    reader: Reader
 
     @classmethod
     def of(cls, models_dir: Path, repository: Path, *, threads: int = 2) -> Judge:

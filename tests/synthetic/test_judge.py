@@ -24,6 +24,7 @@ from opendrape_masker.synthetic.scene import Scene
 from tests.synthetic.judge import Judge, overlap, uncovered, wrong_times
 
 REQUEST = SampleRequest(seconds=Fraction(1), width=1280, height=720, rate=Fraction(10), sound=False)
+_FIXED = ModelFacts(name="fixed", role=Role.FACE, sha256="")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class _Sees:
 
     role: Role
     boxes: tuple[tuple[float, float, float, float], ...]
-    model: ModelFacts = ModelFacts(name="fixed", role=Role.FACE, sha256="")
+    model: ModelFacts = _FIXED
 
     def detect(self, pictures: Sequence[npt.NDArray[np.uint8]], frames: Sequence[int]) -> list[list[Detection]]:
         return [[Detection(frame, self.role, 0.9, *box) for box in self.boxes] for frame in frames]
@@ -43,9 +44,11 @@ class _Reads:
     """A reader that always reads the same."""
 
     words: str
-    model: ModelFacts = ModelFacts(name="fixed", role=Role.TEXT_RECOGNITION, sha256="")
+    model: ModelFacts = _FIXED
 
-    def read_text(self, picture: npt.NDArray[np.uint8], boxes: Sequence[object]) -> list[str]:
+    def read_text(
+        self, picture: npt.NDArray[np.uint8], boxes: Sequence[tuple[float, float, float, float]]
+    ) -> list[str]:
         return [self.words for _ in boxes]
 
 

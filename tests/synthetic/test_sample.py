@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -110,7 +111,7 @@ def test_sei_text_and_key_frames_survive_a_strict_decoder(made: tuple[Path, Samp
     """The injected unit is well formed: the decoder reports the text as side data and no error."""
     video, _ = made
     with av.open(str(video), options={"err_detect": "explode"}) as container:
-        frames = list(container.decode(video=0))
+        frames: list[Any] = list(container.decode(video=0))
     keys = [index for index, frame in enumerate(frames) if frame.key_frame]
     assert keys == [0, 10, 20]
     texts = [bytes(data) for data in frames[0].side_data if "SEI_UNREGISTERED" in str(data.type)]

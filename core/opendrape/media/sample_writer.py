@@ -134,6 +134,8 @@ class SampleWriter:
         self._container.close()
 
     def _set_chapters(self) -> None:
+        if not self._text.chapters:
+            return
         end = self._last_tick * self._spec.time_base
         starts = [start for start, _ in self._text.chapters]
         bounds = [*starts[1:], max([end, *starts])]
