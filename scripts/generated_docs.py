@@ -1,4 +1,4 @@
-"""Which pages of docs/ are generated, and from what? Run it to write them; ``--check`` only says whether they are true."""
+"""Which pages of docs/ are generated, and from what? Run it to write them; ``--check`` says whether they are true."""
 
 from __future__ import annotations
 
