@@ -13,6 +13,11 @@ from opendrape.errors import ConfigurationError
 
 _SEPARATORS = re.compile(r"[\s._\-/]")
 _DATE_ORDERS = ("ymd", "dmy", "mdy")
+_MONTHS = "jan|feb|mar|apr|ma[yi]|jun|jul|aug|sep|o[ck]t|nov|de[cs]"
+_WRITTEN_DATE = re.compile(
+    rf"\d{{1,4}}[\s._\-/]+\d{{1,2}}[\s._\-/]+\d{{1,4}}|\d{{1,4}}[\s._\-/]*({_MONTHS})[a-z]*[\s._\-/]*\d{{1,4}}",
+    re.IGNORECASE,
+)
 _DATE_BEFORE = re.compile(r"(?<!\d)(\d{8}|\d{6}|\d{4}[-._]\d{2}[-._]\d{2})[ T_\-.]{1,3}$")
 
 
@@ -49,17 +54,19 @@ class RecordNumberRule:
 
 def _is_record_number(text: str, start: int, end: int) -> bool:
     candidate = text[start:end].strip()
-    if not candidate or _is_within_a_number(text, start, end):
+    if not candidate.isprintable() or not candidate or _is_within_a_number(text, start, end):
+        return False
+    if _WRITTEN_DATE.fullmatch(candidate):
         return False
     digits = _SEPARATORS.sub("", candidate)
-    if not digits.isdigit():
+    if not digits.isdecimal():
         return True
     return not (could_be_date(digits) or _is_time_after_date(text[:start], digits))
 
 
 def _is_within_a_number(text: str, start: int, end: int) -> bool:
-    before = text[start - 1 : start].isdigit() and text[start].isdigit()
-    after = text[end : end + 1].isdigit() and text[end - 1].isdigit()
+    before = text[start - 1 : start].isdecimal() and text[start].isdecimal()
+    after = text[end : end + 1].isdecimal() and text[end - 1].isdecimal()
     return before or after
 
 

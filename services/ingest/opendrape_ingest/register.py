@@ -45,7 +45,8 @@ class Register:
             content_sha256=content_sha256,
             record_number=record_number,
         )
-        self.key_map.remember_source(asset_id, record, subject_id=subject_id)
+        if self.key_map.known_source(record.path) != (asset_id, record):
+            self.key_map.remember_source(asset_id, record, subject_id=subject_id)
         new = NewAsset(
             asset_id=asset_id,
             subject_id=subject_id,
