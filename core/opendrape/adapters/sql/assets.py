@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from opendrape.adapters.sql.items import cancel_open, enqueue
+from opendrape.adapters.sql.results import forget_results
 from opendrape.adapters.sql.rows import asset_of
 from opendrape.adapters.sql.tables import assets
 from opendrape.adapters.sql.transaction import Transaction
@@ -16,6 +17,8 @@ from opendrape.domain.work import Asset, WorkKind
 from opendrape.errors import IllegalTransition, NotFound
 from opendrape.ports.catalogue import NewAsset, Registration
 
+# Reasons that say a stored chunk is not what it was: keeping it would fail every retry.
+_CHUNKS_IN_DOUBT = frozenset({"chunk_damaged", "chunk_missing"})
 _RETRIED = frozenset({AssetState.FAILED, AssetState.QUARANTINED, AssetState.CANCELLED})
 
 
@@ -59,6 +62,8 @@ def retry(tx: Transaction, asset_id: str, *, actor: str) -> Asset:
     row = lock(tx, asset_id)
     if row.state not in _RETRIED:
         raise IllegalTransition(f"asset: retry from {row.state}")
+    if row.reason in _CHUNKS_IN_DOUBT:
+        forget_results(tx, asset_id, row.policy_digest)
     move(tx, asset_id, AssetState.REGISTERED, actor=actor)
     enqueue(tx, asset_id, asset_of(row).policy, WorkKind.PLAN, actor=actor)
     return asset_of(lock(tx, asset_id))

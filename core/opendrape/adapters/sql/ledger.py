@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import Row, Select, and_, or_, select
 
 from opendrape.adapters.sql import assets, items
 from opendrape.adapters.sql.progression import follow
@@ -28,7 +28,15 @@ SWEEPER = "sweeper"
 
 def claim(tx: Transaction, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float) -> Lease | None:
     """Hand out the oldest due item of these kinds."""
-    due = tx.connection.execute(
+    due = tx.connection.execute(oldest_due(tx, kinds)).one_or_none()
+    if due is None:
+        return None
+    return items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds))
+
+
+def oldest_due(tx: Transaction, kinds: Collection[WorkKind]) -> Select[Any]:
+    """The query for the next item. Rows that another claim holds are skipped where the database can (not SQLite)."""
+    return (
         select(work_items)
         .where(
             work_items.c.state == WorkState.QUEUED,
@@ -39,10 +47,7 @@ def claim(tx: Transaction, kinds: Collection[WorkKind], *, owner: str, lease_sec
         .order_by(work_items.c.due_at, work_items.c.item_id)
         .limit(1)
         .with_for_update(skip_locked=True)
-    ).one_or_none()
-    if due is None:
-        return None
-    return items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds))
+    )
 
 
 def heartbeat(tx: Transaction, lease: Lease, *, lease_seconds: float, progress: float) -> None:

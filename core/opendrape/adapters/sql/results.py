@@ -18,11 +18,7 @@ def store_plan(tx: Transaction, asset_id: str, policy_digest: str, plan: Planned
     if _timeline_changed(tx, asset_id, plan.timeline):
         _forget(tx, artefacts.c.asset_id == asset_id, reports.c.asset_id == asset_id)
     elif _chunks(tx, asset_id, policy_digest) != set(plan.chunks):
-        _forget(
-            tx,
-            (artefacts.c.asset_id == asset_id) & (artefacts.c.policy_digest == policy_digest),
-            (reports.c.asset_id == asset_id) & (reports.c.policy_digest == policy_digest),
-        )
+        forget_results(tx, asset_id, policy_digest)
     store_artefact(tx, asset_id, ANY_POLICY, plan.timeline)
     _store_media(tx, asset_id, plan.media)
     _store_chunks(tx, asset_id, policy_digest, plan.chunks)
@@ -59,6 +55,15 @@ def store_report(
             outcome=outcome.model_dump(mode="json"),
             created_at=tx.now,
         )
+    )
+
+
+def forget_results(tx: Transaction, asset_id: str, policy_digest: str) -> None:
+    """Drop what was masked and assembled under one policy, so that it is done again. What was published stays."""
+    _forget(
+        tx,
+        (artefacts.c.asset_id == asset_id) & (artefacts.c.policy_digest == policy_digest),
+        (reports.c.asset_id == asset_id) & (reports.c.policy_digest == policy_digest),
     )
 
 
