@@ -95,7 +95,7 @@ def embedded(container: Container, *more: Runnable) -> Iterator[Services]:
 
 
 def compose(container: Container) -> list[Runnable]:
-    """The caretaker and every service's workers, not yet running."""
+    """The caretaker and every service's workers, not yet running. Makes the receipt key on first use."""
     workers: list[Worker] = [*build_ingest(container), *build_masker(container), *build_uploader(container)]
     caretaker = Caretaker(
         catalogue=container.catalogue,

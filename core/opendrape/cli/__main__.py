@@ -1,4 +1,4 @@
-"""``python -m opendrape.cli``: the same as the ``opendrape`` command."""
+"""The same as the ``opendrape`` command: ``python -m opendrape.cli``."""
 
 from opendrape.cli.main import main
 

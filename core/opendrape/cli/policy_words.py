@@ -25,7 +25,7 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
             "hold_seconds": "masking starts {value} s before the first sighting and ends {value} s after the last",
         },
         MaskRule: {
-            "effect": "regions are painted {value}: what was there cannot be computed back",
+            "effect": "regions are painted {value}; what was there cannot be computed back",
             "shape": "as a {value}",
             "colour_rgb": "in the colour {value} (red, green, blue)",
             "dilate_pixels": "{value} pixels wider than the region",
@@ -35,7 +35,7 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
             "codec": "written as {value}",
             "preset": "encoder preset {value}",
             "crf": "constant quality {value} (lower is better)",
-            "minimum_psnr_db": "a frame that differs more than {value} dB PSNR allows, outside the masks, is an error",
+            "minimum_psnr_db": "outside the masks, a frame under {value} dB PSNR against what was to be written is an error",
         },
         ResidualRule: {
             "role": "looks again at the written file for: {value}",
@@ -92,9 +92,19 @@ def _sentences(rule: BaseModel, indent: str) -> Iterator[str]:
             yield indent + sentence.format(value=_plain(value))
 
 
+_CHOICES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "remask": "masked too, written and looked at again; what is found even then quarantines the video",
+        "quarantine": "the video is quarantined for a person to decide",
+        "drop": "dropped",
+        "solid": "over with one colour",
+    }
+)
+
+
 def _plain(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(_plain(part) for part in value)
     if isinstance(value, Fraction):
         return f"{float(value):g}"
-    return str(value)
+    return _CHOICES.get(str(value), str(value))

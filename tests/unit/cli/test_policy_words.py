@@ -1,0 +1,48 @@
+"""V-01: `policy explain` says what a policy does, from the object that the code works with, and misses nothing."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel
+
+from opendrape.adapters.policy_files import read_policy
+from opendrape.cli.policy_words import WORDS, explain
+from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, MaskRule, Policy, ResidualRule
+from opendrape.settings import shipped
+
+NESTED = {"detect", "mask", "audio", "encode", "residual"}
+
+
+@pytest.mark.parametrize("rule", [DetectRule, MaskRule, AudioRule, EncodeRule, ResidualRule])
+def test_every_field_of_every_rule_has_its_sentence(rule: type[BaseModel]) -> None:
+    """V-01: a new field that nobody explains fails here."""
+    assert set(WORDS[rule]) == set(rule.model_fields)
+
+
+def test_every_field_of_a_policy_is_explained_or_is_a_rule_of_its_own() -> None:
+    """V-01."""
+    assert set(WORDS[Policy]) | NESTED == set(Policy.model_fields)
+
+
+def test_the_numbers_in_the_text_are_those_of_the_policy() -> None:
+    """V-01, V-02: change the policy and the text changes."""
+    faces = read_policy((shipped("policies"),), "faces")
+    text = "\n".join(explain(faces))
+    assert "looks for: face" in text
+    assert "at least every 0.2 s" in text
+    assert "longest side at 640 pixels" in text
+    slower = faces.model_copy(update={"encode": faces.encode.model_copy(update={"crf": 31})})
+    assert "constant quality 31" in "\n".join(explain(slower))
+
+
+def test_a_policy_that_detects_nothing_says_so() -> None:
+    """V-01: minimal masks only what somebody marked."""
+    lines = list(explain(read_policy((shipped("policies"),), "minimal")))
+    assert any("only marked regions" in line for line in lines)
+    assert any(line.startswith("residual check: none") for line in lines)
+
+
+def test_promised_roles_are_named() -> None:
+    """V-01: full promises more than faces."""
+    text = "\n".join(explain(read_policy((shipped("policies"),), "full")))
+    assert "person-vehicle, plate, screen" in text
