@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, numpy_helper
 
 from opendrape.errors import ConfigurationError
@@ -29,7 +30,7 @@ def render_graph(source: bytes, lock: WeightsLock) -> bytes:
         _take_pictures(model.graph, lock.input)
         _drop_unreached(model.graph)
         onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, ValueError) as error:
+    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
         raise ConfigurationError("the weights are not a usable ONNX graph", reason="model_graph_invalid") from error
     return bytes(model.SerializeToString(deterministic=True))
 

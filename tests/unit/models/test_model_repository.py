@@ -1,0 +1,80 @@
+"""Is every committed model folder whole: pinned, licensed, in Triton's layout, and nothing more?"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from opendrape.domain.policy import Role
+from opendrape.errors import ConfigurationError
+from opendrape_masker.inference.repository import ModelFolder, UrlSource, read_repository
+from tests.fakes.tiny_models import add_model, plain_graph
+
+ROOT = Path(__file__).resolve().parents[3]
+FOLDERS = read_repository(ROOT / "model_repository")
+OPEN_LICENCES = {"Apache-2.0", "MIT", "BSD-3-Clause"}
+
+
+def test_roles_are_answered_in_order_of_preference() -> None:
+    """V-17: roles, not names; the quick face detector first, an independent one after it."""
+    names = [folder.name for folder in FOLDERS if folder.lock.role is Role.FACE]
+    assert names == ["face_yunet_n", "face_centerface"]
+    assert {Role.TEXT, Role.TEXT_RECOGNITION} <= {folder.lock.role for folder in FOLDERS}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_folder_pins_its_source_its_licence_and_tells_about_it(folder: ModelFolder) -> None:
+    """V-17: an open licence, a commit in every address, a page for people."""
+    assert folder.lock.licence in OPEN_LICENCES
+    for source in folder.lock.source:
+        if isinstance(source, UrlSource):
+            assert re.match(r"https://.*/[0-9a-f]{40}/", source.url)
+    page = (folder.path / "README.md").read_text("utf-8")
+    assert folder.lock.licence in page
+    assert folder.lock.weights.sha256[:12] in page
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_triton_configuration_says_the_same_as_the_lock(folder: ModelFolder) -> None:
+    """V-17: one folder for both ways of serving."""
+    text = folder.config.decode()
+    assert f'name: "{folder.name}"' in text
+    assert f"max_batch_size: {folder.lock.max_batch}" in text
+    tensors = re.findall(r'\{ name: "(\w+)" data_type: (\w+) dims: \[ ([-\d, ]+) \] \}', text)
+    height = folder.lock.input.fixed_height or -1
+    wanted = [("images", "TYPE_UINT8", f"{height}, -1, 3")]
+    wanted += [(out.name, "TYPE_FP32", ", ".join(map(str, out.dims))) for out in folder.lock.output]
+    assert tensors == wanted
+
+
+def test_no_weights_are_committed() -> None:
+    """V-17: the repository holds words, not weights."""
+    listed = subprocess.run(
+        ["git", "ls-files", "model_repository"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    suffixes = {Path(name).suffix for name in listed.stdout.splitlines()}
+    assert suffixes <= {".lock", ".pbtxt", ".md"}
+
+
+@pytest.mark.parametrize("broken", ["version = 2", "[weights", 'role = "unheard-of"'])
+def test_a_lock_that_cannot_be_read_stops_everything(tmp_path: Path, broken: str) -> None:
+    """V-17: no half-understood model is ever used."""
+    folder = add_model(tmp_path, "tiny", plain_graph())
+    (folder / "weights.lock").write_text(broken, "utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        read_repository(tmp_path)
+    assert caught.value.reason == "model_lock_invalid"
+
+
+def test_a_folder_without_its_configuration_or_a_repository_without_models_is_refused(tmp_path: Path) -> None:
+    """V-17: missing means stop."""
+    with pytest.raises(ConfigurationError, match="holds no model"):
+        read_repository(tmp_path)
+    with pytest.raises(ConfigurationError, match="not a folder"):
+        read_repository(tmp_path / "nowhere")
+    (add_model(tmp_path, "tiny", plain_graph()) / "config.pbtxt").unlink()
+    with pytest.raises(ConfigurationError, match=r"has no config\.pbtxt"):
+        read_repository(tmp_path)
