@@ -64,7 +64,7 @@ class MediaInfo(BaseModel):
     first_tick: int
     origin_tick: int = Field(
         default=0,
-        description="tick that is time zero of the container; never after first_tick. Output times count from it",
+        description="tick of the container's time zero, never after first_tick; output times count from it",
     )
     duration_seconds: float
     variable_frame_rate: bool
