@@ -1,0 +1,134 @@
+"""How a masked video gets to its destination: written once, read back, and then its signed receipt beside it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeGuard
+
+from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Delivered, Lease, WorkKind
+from opendrape.errors import BlobConflict, NotFound, PermanentError
+from opendrape.ledger.worker import Progress
+from opendrape.ports.blobs import BlobStore, StoredBlob
+from opendrape.ports.catalogue import Catalogue
+from opendrape.ports.clock import Clock
+from opendrape_uploader.receipt_facts import receipt_of
+from opendrape_uploader.receipt_keys import PublicKey, SigningKey
+from opendrape_uploader.signed_receipt import NotAReceipt, read_signed, write_signed
+
+
+class DeliverHandler:
+    """Publishes what was assembled. Redelivery after a kill at any point publishes the same bytes, receipt included.
+
+    ``BlobConflict`` when the destination holds something else under one of the two names; it is left as it is.
+    """
+
+    kinds: ClassVar[frozenset[WorkKind]] = frozenset({WorkKind.DELIVER})
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        work_blobs: BlobStore,
+        destination: BlobStore,
+        signing_key: SigningKey,
+        clock: Clock,
+    ) -> None:
+        self._catalogue, self._clock = catalogue, clock
+        self._work_blobs, self._destination = work_blobs, destination
+        self._key = signing_key
+
+    def handle(self, lease: Lease, progress: Progress) -> Delivered:
+        """Deliver one asset under one policy."""
+        assembled = self._assembled(lease)
+        progress(0.05)
+        output = self._publish(lease, assembled)
+        progress(0.7)
+        content = self._receipt(lease, assembled, output)
+        progress(0.9)
+        receipt = self._destination.put_bytes(receipt_name(lease), content)
+        return Delivered(
+            published=_artefact(ArtefactKind.PUBLISHED, output), receipt=_artefact(ArtefactKind.RECEIPT, receipt)
+        )
+
+    def _assembled(self, lease: Lease) -> Assembled:
+        outcome = self._catalogue.assembled(lease.asset_id, lease.policy.digest)
+        if not isinstance(outcome, Assembled) or outcome.artefact.kind is not ArtefactKind.MASKED:
+            raise PermanentError("there is nothing masked to deliver", reason="not_assembled")
+        return outcome
+
+    def _publish(self, lease: Lease, assembled: Assembled) -> StoredBlob:
+        masked = assembled.artefact
+        with self._work_blobs.local_path(masked.name) as path:
+            output = self._destination.put(output_name(lease), path, sha256=masked.sha256)
+        if (output.sha256, output.md5, output.size_bytes) != (masked.sha256, assembled.md5, masked.size_bytes):
+            raise PermanentError("the output is not what the catalogue knows", reason="output_differs")
+        return output
+
+    def _receipt(self, lease: Lease, assembled: Assembled, output: StoredBlob) -> bytes:
+        """The receipt's bytes, the same ones each time: kept in the work blobs before anybody sees them."""
+        name = f"receipts/{lease.asset_id}/{lease.policy.label}-{output.sha256[:16]}.json"
+        content = _content(self._work_blobs, name) or self._published_before(lease, output)
+        try:
+            content = content or self._issue(lease, assembled, output)
+            self._work_blobs.put_bytes(name, content)
+        except BlobConflict:
+            # A worker that had the item before us was faster; its receipt counts.
+            content = _content(self._work_blobs, name)
+        if not _speaks_of(content, lease, output):
+            raise PermanentError("the kept receipt is not of this output", reason="receipt_damaged")
+        return content
+
+    def _published_before(self, lease: Lease, output: StoredBlob) -> bytes | None:
+        """The receipt at the destination, if we signed it for this very output (the work folder may have been lost)."""
+        content = _content(self._destination, receipt_name(lease))
+        return content if _speaks_of(content, lease, output, key=self._key.public) else None
+
+    def _issue(self, lease: Lease, assembled: Assembled, output: StoredBlob) -> bytes:
+        receipt = receipt_of(
+            self._catalogue.asset(lease.asset_id),
+            lease.policy,
+            report=assembled.report,
+            scrub=assembled.scrub,
+            output=output,
+            at=self._clock.now(),
+        )
+        return write_signed(receipt, self._key)
+
+
+def output_name(lease: Lease) -> str:
+    """Where the output is at the destination: pseudonym and policy, no identity."""
+    return f"{lease.asset_id}/{lease.asset_id}_{lease.policy.label}.mp4"
+
+
+def receipt_name(lease: Lease) -> str:
+    """Where its receipt is."""
+    return f"{lease.asset_id}/{lease.asset_id}_{lease.policy.label}.receipt.json"
+
+
+def _content(store: BlobStore, name: str) -> bytes | None:
+    try:
+        with store.open(name) as blob:
+            return blob.read()
+    except NotFound:
+        return None
+
+
+def _speaks_of(
+    content: bytes | None, lease: Lease, output: StoredBlob, *, key: PublicKey | None = None
+) -> TypeGuard[bytes]:
+    """True for a signed receipt (by ``key``, if given) of this output, asset and policy."""
+    try:
+        signed = read_signed(content or b"")
+        receipt = signed.receipt()
+    except NotAReceipt:
+        return False
+    said = (receipt.asset, receipt.policy, receipt.output.name, receipt.output.sha256)
+    return signed.signed_by(key or signed.embedded_key) and said == (
+        lease.asset_id,
+        lease.policy,
+        output.name,
+        output.sha256,
+    )
+
+
+def _artefact(kind: ArtefactKind, stored: StoredBlob) -> Artefact:
+    return Artefact(kind=kind, name=stored.name, sha256=stored.sha256, size_bytes=stored.size_bytes)
