@@ -16,6 +16,7 @@ from opendrape.adapters.sql.catalogue import open_catalogue
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.domain.work import RetryRule
 from opendrape.errors import ConfigurationError, StorageUnavailable
+from opendrape.metrics import Metrics
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
@@ -38,6 +39,7 @@ class Container:
     destination_blobs: BlobStore
     sources: SourceStore
     policies: PolicyShelf
+    metrics: Metrics = field(default_factory=Metrics, repr=False, compare=False)
     resources: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
     def close(self) -> None:

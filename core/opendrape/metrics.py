@@ -135,13 +135,19 @@ class Metrics:
         self.registry.register(_AtScrape(lambda: iter([CounterMetricFamily(name, text, value=dropped())])))
 
 
+class Progress(Protocol):
+    """``opendrape.ledger.worker.Progress``."""
+
+    def __call__(self, fraction: float) -> None: ...
+
+
 class Handler(Protocol):
     """The part of ``opendrape.ledger.worker.Handler`` that is measured."""
 
     @property
     def kinds(self) -> frozenset[WorkKind]: ...
 
-    def handle(self, lease: Lease, progress: Callable[[float], None]) -> Outcome: ...
+    def handle(self, lease: Lease, progress: Progress) -> Outcome: ...
 
 
 class MeteredHandler:
@@ -151,7 +157,7 @@ class MeteredHandler:
         self.kinds = inside.kinds
         self._inside, self._metrics, self._monotonic = inside, metrics, monotonic
 
-    def handle(self, lease: Lease, progress: Callable[[float], None]) -> Outcome:
+    def handle(self, lease: Lease, progress: Progress) -> Outcome:
         """Work on the item; every error is counted and raised again."""
         start = self._monotonic()
         try:

@@ -17,6 +17,7 @@ from opendrape.domain.media_info import MediaInfo, OtherStreams
 from opendrape.domain.policy import PolicyRef
 from opendrape.domain.timeline import FrameSpan
 from opendrape.domain.work import Artefact, ArtefactKind, Asset, Chunk, Planned, RetryRule, WorkKind
+from opendrape.metrics import Metrics
 from opendrape.ports.catalogue import NewAsset
 from opendrape.settings import Settings
 
@@ -86,6 +87,7 @@ def gateway_container(folder: Path) -> Iterator[Any]:
             key_map=Breakable(),
             work_blobs=Breakable(),
             destination_blobs=Breakable(),
+            metrics=Metrics(),
         )
     finally:
         catalogue.close()

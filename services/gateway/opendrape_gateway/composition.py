@@ -9,7 +9,6 @@ from fastapi.openapi.utils import get_openapi
 
 from opendrape import __version__
 from opendrape.logging import dropped_fields
-from opendrape.metrics import Metrics
 from opendrape_gateway import service_routes, video_routes
 from opendrape_gateway.desk import Desk, GatewayContainer
 from opendrape_gateway.front import Front
@@ -19,21 +18,14 @@ from opendrape_gateway.problems import Problem, install_problem_handlers
 _ROUTERS = (service_routes.router, video_routes.router)
 
 
-def create_app(container: GatewayContainer, *, metrics: Metrics | None = None) -> FastAPI:
-    """The gateway over a container. ``metrics``: the process's own metrics when workers share the process.
-
-    Starts nothing and asks nothing; the caller closes the container.
-    """
-    desk = Desk(container=container, health=_health_of(container), metrics=metrics or Metrics())
+def create_app(container: GatewayContainer) -> FastAPI:
+    """The gateway over a container. Starts nothing and asks nothing; the caller closes the container."""
+    desk = Desk(container=container, health=_health_of(container))
     app = _bare_app()
     app.state.desk = desk
     _watch(desk)
-    app.add_middleware(
-        Front,
-        metrics=desk.metrics,
-        monotonic=container.clock.monotonic,
-        listens_on=container.settings.gateway.host,
-    )
+    app.state.listens_on = container.settings.gateway.host
+    app.add_middleware(Front, metrics=desk.metrics, monotonic=container.clock.monotonic)
     return app
 
 
@@ -73,10 +65,10 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 
 def _health_of(container: GatewayContainer) -> HealthMonitor:
     checks = {
-        "catalogue": container.catalogue.check,
-        "work_storage": container.work_blobs.check,
-        "destination": container.destination_blobs.check,
-        "key_map": container.key_map.check,
+        "catalogue": lambda: container.catalogue.check(),
+        "work_storage": lambda: container.work_blobs.check(),
+        "destination": lambda: container.destination_blobs.check(),
+        "key_map": lambda: container.key_map.check(),
     }
     return HealthMonitor(checks, monotonic=container.clock.monotonic)
 

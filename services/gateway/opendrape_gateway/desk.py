@@ -37,6 +37,9 @@ class GatewayContainer(Protocol):
     @property
     def destination_blobs(self) -> BlobStore: ...
 
+    @property
+    def metrics(self) -> Metrics: ...
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -44,12 +47,16 @@ class Desk:
 
     container: GatewayContainer
     health: HealthMonitor
-    metrics: Metrics
 
     @property
     def catalogue(self) -> Catalogue:
         """The truth about assets and work."""
         return self.container.catalogue
+
+    @property
+    def metrics(self) -> Metrics:
+        """The process's figures."""
+        return self.container.metrics
 
 
 def desk_of(request: Request) -> Desk:

@@ -23,6 +23,7 @@ _SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_OF_MACHINES = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 _log = get_log("gateway")
 
 
@@ -33,11 +34,8 @@ class ResponseBroken(Exception):
 class Front:
     """The outermost layer. Only route templates, methods and statuses are logged or counted, never a path or query."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, monotonic: Callable[[], float], listens_on: str) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, monotonic: Callable[[], float]) -> None:
         self._app, self._metrics, self._monotonic = app, metrics, monotonic
-        # without authentication the loopback address is the protection; a web page must not talk to it under its own
-        # name (DNS rebinding)
-        self._loopback_only = _is_loopback(listens_on)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,7 +50,7 @@ class Front:
 
     async def _answer(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
         try:
-            if self._loopback_only and not _is_loopback(_host(scope)):
+            if _is_misdirected(scope):
                 await problem_response(exchange.request_id, 421)(scope, receive, exchange.send)
             else:
                 await self._app(scope, receive, exchange.send)
@@ -67,7 +65,9 @@ class Front:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         seconds, status = self._monotonic() - exchange.start, exchange.status or 500
         self._metrics.request_answered(method=method, route=route, status=status, seconds=seconds)
-        _log.info("request_answered", method=method, route=route, status=status, seconds=round(seconds, 4))
+        # probes and scrapers come every few seconds
+        log = _log.debug if route in _OF_MACHINES and status < 400 else _log.info
+        log("request_answered", method=method, route=route, status=status, seconds=round(seconds, 4))
 
 
 class _Exchange:
@@ -96,6 +96,13 @@ def _request_id(scope: Scope) -> str:
         return uuid.UUID(Headers(scope=scope).get("x-request-id", "")).hex
     except ValueError:
         return uuid.uuid4().hex
+
+
+def _is_misdirected(scope: Scope) -> bool:
+    """Without authentication the loopback address is the protection: no web page may talk to it under its own name
+    (DNS rebinding). ``listens_on`` is set by ``create_app`` and by ``server.run``.
+    """
+    return _is_loopback(scope["app"].state.listens_on) and not _is_loopback(_host(scope))
 
 
 def _host(scope: Scope) -> str:

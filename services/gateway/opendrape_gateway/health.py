@@ -86,8 +86,9 @@ class HealthMonitor:
         before = {one.name: one.well for one in self._last[1].dependencies} if self._last else {}
         for one in now:
             if before.get(one.name, True) != one.well:
-                event = "dependency_well" if one.well else "dependency_unwell"
-                _log.warning(event, dependency=one.name, reason=one.reason)
+                _log.warning(
+                    "dependency_changed", dependency=one.name, state="well" if one.well else "unwell", reason=one.reason
+                )
 
 
 class _Question:

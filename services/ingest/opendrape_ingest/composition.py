@@ -7,6 +7,7 @@ import secrets
 
 from opendrape.bootstrap import Container
 from opendrape.ledger.worker import Worker
+from opendrape.metrics import MeteredHandler
 from opendrape_ingest.plan import PlanHandler
 
 
@@ -23,7 +24,7 @@ def build_ingest(container: Container) -> list[Worker]:
         catalogue=container.catalogue,
         doorbell=container.doorbell,
         clock=container.clock,
-        handler=handler,
+        handler=MeteredHandler(handler, container.metrics, container.clock.monotonic),
         owner=f"ingest-{os.getpid()}-{secrets.token_hex(4)}",
         lease_seconds=settings.work.lease_seconds,
         heartbeat_seconds=settings.work.heartbeat_seconds,

@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from opendrape.ledger.worker import Worker
+from opendrape.metrics import MeteredHandler
 from opendrape_masker.handlers import MaskHandler
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def build_masker(container: Container) -> list[Worker]:
             catalogue=container.catalogue,
             doorbell=container.doorbell,
             clock=container.clock,
-            handler=MaskHandler(container),
+            handler=MeteredHandler(MaskHandler(container), container.metrics, container.clock.monotonic),
             owner=f"masker-{socket.gethostname()}-{os.getpid()}-{slot}",
             lease_seconds=work.lease_seconds,
             heartbeat_seconds=work.heartbeat_seconds,

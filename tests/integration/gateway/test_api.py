@@ -196,15 +196,13 @@ def test_a_catalogue_that_is_gone_turns_everything_that_needs_it_to_503(
     def gone(*_: object, **__: object) -> None:
         raise CatalogueUnavailable
 
-    broken = create_app(container)
+    assert ask(app, "/health/ready").status_code == 200
     for name in ("check", "assets", "queue_depth"):
         monkeypatch.setattr(type(container.catalogue), name, gone)
     container.clock.seconds += 1.0
-    health = create_app(container)
-    assert ask(health, "/health/ready").status_code == 503
-    problem = is_problem(ask(broken, "/api/videos/"), 503)
-    assert problem["reason"] == "catalogue_unavailable"
-    assert "opendrape_catalogue_up 0.0" in ask(broken, "/metrics").text
+    assert ask(app, "/health/ready").status_code == 503
+    assert is_problem(ask(app, "/api/videos/"), 503)["reason"] == "catalogue_unavailable"
+    assert "opendrape_catalogue_up 0.0" in ask(app, "/metrics").text
 
 
 def test_metrics_tell_queue_states_storage_and_requests(app: Any, container: Any) -> None:
