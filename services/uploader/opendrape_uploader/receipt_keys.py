@@ -14,7 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from opendrape.adapters.private_files import create_private, read_private
 from opendrape.errors import ConfigurationError
 
-_NOTICE: Final = "A new key that signs receipts was made. Give the .pub file beside it to whoever checks receipts, by a way they trust."
+_NOTICE: Final = (
+    "A new key that signs receipts was made. Give the .pub file beside it to whoever checks receipts, "
+    "by a way that they trust."
+)
 _PEM: Final = serialization.Encoding.PEM
 
 
