@@ -15,6 +15,7 @@ from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.bootstrap import Container
 from opendrape.errors import ConfigurationError
 from opendrape.ledger.worker import Caretaker, Worker
+from opendrape.ports.catalogue import Catalogue
 from opendrape_ingest.composition import build_ingest
 from opendrape_masker.composition import build_masker
 from opendrape_uploader.composition import build_uploader
@@ -31,8 +32,8 @@ class Runnable(Protocol):
 class Services:
     """The running services. ``stop`` ends every thread; a thread that dies stops all and is told by ``check``."""
 
-    def __init__(self, container: Container, runnables: Sequence[Runnable]) -> None:
-        self._container = container
+    def __init__(self, catalogue: Catalogue, runnables: Sequence[Runnable]) -> None:
+        self._catalogue = catalogue
         self._stopping = threading.Event()
         self._deaths: list[BaseException] = []
         self._threads = [
@@ -63,7 +64,7 @@ class Services:
 
     def wait_until_idle(self, tick: Callable[[], None], *, interval_seconds: float = 0.2) -> None:
         """Return when no work item is open; calls ``tick`` about every ``interval_seconds``."""
-        while self._container.catalogue.open_items():
+        while self._catalogue.open_items():
             self.check()
             tick()
             self._stopping.wait(interval_seconds)
@@ -86,7 +87,7 @@ def embedded(container: Container, *more: Runnable) -> Iterator[Services]:
     """
     with sole_owner(container.settings.state_dir):
         _sweep(container)
-        services = Services(container, [*compose(container), *more])
+        services = Services(container.catalogue, [*compose(container), *more])
         services.start()
         try:
             yield services

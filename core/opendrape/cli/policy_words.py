@@ -35,7 +35,7 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
             "codec": "written as {value}",
             "preset": "encoder preset {value}",
             "crf": "constant quality {value} (lower is better)",
-            "minimum_psnr_db": "outside the masks, a frame under {value} dB PSNR against what was to be written is an error",
+            "minimum_psnr_db": "outside the masks, a frame under {value} dB PSNR against what was meant is an error",
         },
         ResidualRule: {
             "role": "looks again at the written file for: {value}",
