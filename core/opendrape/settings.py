@@ -34,7 +34,7 @@ class PseudonymSettings(_Group):
     """How pseudonyms are made."""
 
     scheme: Scheme = Field(
-        default=Scheme.RANDOM, description="random, or hmac-sha256 (reproducible under the map's key)"
+        default=Scheme.RANDOM, description="random, or hmac-sha256 (the map's key reproduces it)"
     )
     record_number_pattern: str = Field(
         default="",
@@ -47,7 +47,7 @@ class IngestSettings(_Group):
 
     stable_seconds: float = Field(default=2.0, ge=0, description="a file must keep size and mtime this long")
     stable_wait_seconds: float = Field(
-        default=10.0, ge=0, description="how long a one-shot run waits for growing files"
+        default=10.0, ge=0, description="how long a one-shot run waits"
     )
 
 
@@ -68,12 +68,12 @@ class MaskerSettings(_Group):
     threads: int = Field(default=0, ge=0, description="threads of one child; 0: cores divided by slots")
     child_memory_bytes: int = Field(default=6 * 2**30, gt=0, description="address space of a media child")
     child_silence_seconds: float = Field(
-        default=120.0, gt=0, description="a child that reports nothing this long is killed"
+        default=120.0, gt=0, description="a child silent this long is killed"
     )
     window_memory_bytes: int = Field(
         default=320 * 2**20,
         gt=0,
-        description="decoded pictures kept for look-ahead; above it the chunk is decoded twice",
+        description="pictures kept for look-ahead; above it a chunk is decoded twice",
     )
 
 

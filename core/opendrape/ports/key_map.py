@@ -67,7 +67,7 @@ class KeyMap(Protocol):
         """Reverse look-up of a subject or asset: an audited admin act. ``NotFound`` when unknown or destroyed."""
 
     def destroy_subject(self, subject_id: str, *, actor: str, reason: str) -> int:
-        """Destroy every row of one subject; returns how many. The assets are then not re-identifiable by us. Audited."""
+        """Destroy every row of one subject; returns how many. We can then not re-identify the assets. Audited."""
 
     def preview_rotation(self) -> RotationPreview:
         """What ``rotate`` would do; changes nothing."""

@@ -17,8 +17,6 @@ from opendrape.media.child import ChildLimits, run_child
 from opendrape.settings import Settings
 from opendrape_masker.orders import AssembleAnswer, AssembleOrder, Limits, MaskAnswer, MaskOrder
 
-_TARGET = "onnxruntime"
-
 
 def run_mask_child(
     settings: Settings,
@@ -44,7 +42,7 @@ def run_mask_child(
         limits=Limits(**settings.media.model_dump(include=set(Limits.model_fields))),
         threads=settings.masker_threads,
         window_bytes=settings.masker.window_memory_bytes,
-        models_dir=(settings.models_dir / _TARGET).absolute(),
+        models_dir=settings.models_dir.absolute(),
         model_repository=settings.model_repository.absolute(),
         inference_seconds=settings.models.deadline_seconds,
         folder=folder,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from opendrape.domain.policy import DetectRule, ResidualRule
 from opendrape.media.child import serve
@@ -26,7 +26,7 @@ class Detectors:
         self._built: dict[tuple[str, str], Detector] = {}
 
     def __call__(self, rule: DetectRule | ResidualRule) -> Detector:
-        purpose = "detect" if isinstance(rule, DetectRule) else "residual"
+        purpose: Literal["detect", "residual"] = "detect" if isinstance(rule, DetectRule) else "residual"
         floor = rule.weak_score if isinstance(rule, DetectRule) else rule.score
         key = (str(rule.role), purpose)
         if key not in self._built:

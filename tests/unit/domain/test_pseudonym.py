@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from opendrape.domain.pseudonym import Subject, keyed_pseudonym, random_pseudonym
 
 KEY = bytes(range(32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from opendrape.domain.states import (
     API_NAMES,
     ASSET_TERMINAL,

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from opendrape.domain.timeline import FrameSpan, Timeline
 
 gaps = st.lists(st.integers(1, 40), min_size=1, max_size=200)

@@ -19,6 +19,7 @@ from opendrape_masker.engine.boxes import Box, covered_share
 from opendrape_masker.engine.evidence import Record, lattice_outside, lattice_samples, read_evidence
 from opendrape_masker.engine.looking import Eye, merge_same
 from opendrape_masker.engine.paint import Painter, PixelRect, inside_shape, painted_parts
+from opendrape_masker.engine.pictures import Array
 from opendrape_masker.engine.render import Job
 
 _SOLID_TOLERANCE = 24  # levels of 8 bit that an encoder may bend a solid area's rim
@@ -130,7 +131,7 @@ def _finding(rule: ResidualRule, frame: int, box: Box, score: float) -> Residual
     )
 
 
-def _psnr(got: np.ndarray, meant: np.ndarray, bit_depth: int) -> float:  # type: ignore[type-arg]
+def _psnr(got: Array, meant: Array, bit_depth: int) -> float:
     """Peak signal-to-noise ratio in dB over the samples given; infinite when they are equal or none."""
     if not got.size:
         return math.inf

@@ -136,7 +136,8 @@ class ChunkMasker:
 
     def _models(self) -> list[ModelUse]:
         uses = []
-        for rule in (*self.job.policy.detect, *self.job.policy.residual):
+        rules: tuple[DetectRule | ResidualRule, ...] = (*self.job.policy.detect, *self.job.policy.residual)
+        for rule in rules:
             detector = self.detector_for(rule)
             first = isinstance(rule, DetectRule)
             uses.append(

@@ -1,0 +1,86 @@
+"""C-02, O-03: kill -9 at any moment; the next run finishes, with the same result, nothing double, nothing half-visible."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from opendrape.settings import Settings
+from opendrape_masker.synthetic import make_sample
+from opendrape_uploader.receipts import verify
+
+from tests.e2e.runs import Bench, write_policy
+
+SEED = int(os.environ.get("OPENDRAPE_TEST_SEED", "20261121"))
+CHAINS, KILLS = 3, 10
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two small clips and one file that is no video."""
+    folder = tmp_path_factory.mktemp("source")
+    make_sample(folder, seconds=4, width=640, height=360, seed=1)
+    make_sample(folder / "second", seconds=2, width=480, height=270, seed=2)
+    (folder / "notes.mp4").write_text("ffconcat version 1.0\nfile 'secret.mp4'\n")
+    return folder
+
+
+def bench(folder: Path, models_dir: Path) -> Bench:
+    return Bench(folder / "state", folder / "out", models_dir, write_policy(folder / "policies"))
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """Every visible output by its content; partial names would show up too."""
+    return {str(p.relative_to(folder)): _sha256(p) for p in sorted(folder.rglob("*")) if p.suffix == ".mp4"}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(source: Path, models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], float]:
+    """Digests of the outputs of a run that nobody disturbed, and how long it took."""
+    calm = bench(tmp_path_factory.mktemp("calm"), models_dir)
+    started = time.monotonic()
+    code, result = calm.run(source)
+    assert code == 1, "the playlist is refused, the rest is delivered"
+    assert sorted(asset["state"] for asset in result["assets"]) == ["delivered", "delivered"], result
+    return set(outputs(calm.output).values()), time.monotonic() - started
+
+
+@pytest.mark.parametrize("chain", range(CHAINS))
+def test_killed_runs_go_on_to_the_same_result(
+    chain: int, source: Path, models_dir: Path, undisturbed: tuple[set[str], float], tmp_path: Path
+) -> None:
+    """C-02, O-03: 3 chains of 10 seeded kills each; after every kill only complete, verified outputs are visible."""
+    expected, calm_seconds = undisturbed
+    chance = random.Random(SEED + chain)
+    here = bench(tmp_path, models_dir)
+    interrupted = 0
+    for _ in range(KILLS):
+        interrupted += here.run_and_kill(source, chance.uniform(0.05, calm_seconds * 1.1))
+        assert set(outputs(here.output).values()) <= expected, "an output was visible that is not complete"
+        if set(outputs(here.output).values()) == expected:
+            _start_over(here)
+    code, result = here.run(source)
+    assert code == 1, result
+    assert [asset["state"] for asset in result["assets"]] == ["delivered", "delivered"], result
+    seen = outputs(here.output)
+    assert sorted(seen.values()) == sorted(expected), f"seed {SEED + chain}: not the same result, or double"
+    for receipt in here.output.rglob("*.receipt.json"):
+        key = Settings(state_dir=here.state).receipt_key_path.with_suffix(".pub")
+        assert verify(receipt, public_key=key, output=None).valid
+    assert len(list(here.output.rglob("*.receipt.json"))) == len(expected)
+    assert interrupted >= KILLS // 2, "the kills came too late to prove anything"
+
+
+def _start_over(here: Bench) -> None:
+    """Everything is delivered: begin anew, so that later kills hit something."""
+    shutil.rmtree(here.output)
+    shutil.rmtree(here.state)
