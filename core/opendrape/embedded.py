@@ -80,14 +80,16 @@ class Services:
 
 
 @contextmanager
-def embedded(container: Container, *more: Runnable) -> Iterator[Services]:
-    """All services, and ``more``, while the context lasts.
+def embedded(
+    container: Container, *more: Runnable, notice: Callable[[str], None] = lambda _text: None
+) -> Iterator[Services]:
+    """All services, and ``more``, while the context lasts. ``notice`` is told of a new receipt key.
 
     ``ConfigurationError`` when another process serves this state folder.
     """
     with sole_owner(container.settings.state_dir):
         _sweep(container)
-        services = Services(container.catalogue, [*compose(container), *more])
+        services = Services(container.catalogue, [*compose(container, notice), *more])
         services.start()
         try:
             yield services
@@ -95,9 +97,13 @@ def embedded(container: Container, *more: Runnable) -> Iterator[Services]:
             services.stop()
 
 
-def compose(container: Container) -> list[Runnable]:
+def compose(container: Container, notice: Callable[[str], None] = lambda _text: None) -> list[Runnable]:
     """The caretaker and every service's workers, not yet running. Makes the receipt key on first use."""
-    workers: list[Worker] = [*build_ingest(container), *build_masker(container), *build_uploader(container)]
+    workers: list[Worker] = [
+        *build_ingest(container),
+        *build_masker(container),
+        *build_uploader(container, notice=notice),
+    ]
     caretaker = Caretaker(
         catalogue=container.catalogue,
         doorbell=container.doorbell,

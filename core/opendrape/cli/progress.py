@@ -15,6 +15,7 @@ from opendrape.cli.terminal import Terminal
 
 _FIRST_SHOWN_SECONDS = 2.0
 _LINE_EVERY_SECONDS = 5.0
+_ENOUGH_TO_GO_BY = 0.03
 
 
 class Shown(Protocol):
@@ -75,7 +76,7 @@ class PlainLines:
 
 def eta_text(fraction: float, elapsed_seconds: float) -> str:
     """``about 1:05 left``, from the mean pace so far; empty while there is nothing to go by."""
-    if fraction < 0.005 or fraction >= 1.0:
+    if fraction < _ENOUGH_TO_GO_BY or fraction >= 1.0:
         return ""
     left = round(elapsed_seconds * (1.0 - fraction) / fraction)
     minutes, seconds = divmod(left, 60)

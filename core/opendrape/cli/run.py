@@ -24,19 +24,15 @@ from opendrape.cli.dry_run import preview_parts
 from opendrape.cli.exit_codes import ExitCode
 from opendrape.cli.models import prepare_models
 from opendrape.cli.progress import shown_progress
-from opendrape.cli.run_table import printable, show_outcomes
+from opendrape.cli.run_table import RETRYABLE, printable, show_outcomes
 from opendrape.cli.scanning import scan_shown
 from opendrape.cli.standing import Journey
 from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy
-from opendrape.domain.states import AssetState
-from opendrape.embedded import embedded
+from opendrape.embedded import Services, embedded
 from opendrape.logging import configure
-from opendrape.settings import Settings
+from opendrape.settings import LogSettings, Settings
 from opendrape_ingest.result import ScanResult, Status
-
-_RETRYABLE = frozenset({AssetState.FAILED, AssetState.QUARANTINED, AssetState.CANCELLED})
-_NEVER_READ = frozenset({Status.IGNORED})
 
 Input = Annotated[Path, typer.Argument(exists=True, readable=True, help="Folder of videos, or one video.")]
 Output = Annotated[Path, typer.Option("--output", help="Folder for de-identified videos and receipts.")]
@@ -75,9 +71,9 @@ def _dry(terminal: Terminal, settings: Settings, source: Path, policy: Policy) -
 
 
 def _real(terminal: Terminal, settings: Settings, source: Path, policy: Policy, retry: bool) -> ExitCode:
-    configure(settings.log)
+    configure(_log_settings(settings))
     prepare_models(terminal, settings, policy)
-    container = bootstrap(settings, notice=terminal.notice)
+    container = bootstrap(settings, notice=lambda text: _key_notice(terminal, text, settings))
     with container.resources:
         container.policies.remember(policy)
         scanned = _work(terminal, container, source, policy, retry)
@@ -97,26 +93,43 @@ def _real(terminal: Terminal, settings: Settings, source: Path, policy: Policy, 
 
 def _work(terminal: Terminal, container: Container, source: Path, policy: Policy, retry: bool) -> ScanResult:
     journey = Journey(container.catalogue)
-    with embedded(container) as services:
+    with embedded(container, notice=lambda text: _key_notice(terminal, text, container.settings)) as services:
         scanned = scan_shown(terminal, container, source, policy)
         if retry:
             _retry(container, scanned)
         for file in scanned.files:
             if file.asset_id:
                 journey.follow(file.asset_id, file.size_bytes)
-        with shown_progress(terminal, "masking") as shown:
-
-            def tick() -> None:
-                now = journey.standing()
-                shown(now.fraction, f"{now.finished}/{now.total} videos, {now.frames:.0f} frames")
-
-            services.wait_until_idle(tick)
+        _wait_shown(terminal, container, services, journey)
     return scanned
+
+
+def _wait_shown(terminal: Terminal, container: Container, services: Services, journey: Journey) -> None:
+    started = container.clock.monotonic()
+    with shown_progress(terminal, "masking") as shown:
+
+        def tick() -> None:
+            now = journey.standing()
+            rate = now.frames / max(0.001, container.clock.monotonic() - started)
+            shown(now.fraction, f"{now.finished}/{now.total} videos, {now.frames:.0f} frames, {rate:.1f} frames/s")
+
+        services.wait_until_idle(tick)
+
+
+def _key_notice(terminal: Terminal, text: str, settings: Settings) -> None:
+    folders = sorted({str(path.parent) for path in (settings.map_key_path, settings.receipt_key_path)})
+    terminal.notice(f"NOTICE: {text} Keys are in: {', '.join(folders)}")
+
+
+def _log_settings(settings: Settings) -> LogSettings:
+    """The progress line and the table say what happens; only trouble is logged unless a level was asked for."""
+    asked = "level" in settings.log.model_fields_set
+    return settings.log if asked else settings.log.model_copy(update={"level": "warning"})
 
 
 def _retry(container: Container, scanned: ScanResult) -> None:
     for asset_id in scanned.asset_ids:
-        if container.catalogue.asset(asset_id).state in _RETRYABLE:
+        if container.catalogue.asset(asset_id).state in RETRYABLE:
             container.catalogue.retry(asset_id, actor="cli")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from opendrape.cli.asset_outcome import AssetOutcome
@@ -13,34 +14,30 @@ from opendrape.domain.reasons import explain
 from opendrape.domain.states import AssetState
 from opendrape_ingest.result import ScannedFile, ScanResult, Status
 
+RETRYABLE = frozenset({AssetState.FAILED, AssetState.QUARANTINED, AssetState.CANCELLED})
 _QUIET = frozenset({Status.IGNORED})
-_NUMBERS = ("frames", "faces", "text", "tracks", "seconds", "x real time")
-_COLUMNS = ("source", "state", *_NUMBERS, "output", "receipt")
+_NUMBERS = ("frames", "faces", "text", "tracks", "seconds", "speed")
+_COLUMNS = ("source", "state", *_NUMBERS, "receipt")
 
 
 def show_outcomes(terminal: Terminal, scanned: ScanResult, outcomes: Mapping[str, AssetOutcome], out: Path) -> None:
     """The table of videos, then every other file with its reason. Source names appear here and nowhere else."""
     if not terminal.talks:
         return
-    table = Table(title=f"delivered to {out}", title_justify="left")
-    for column in (
-        "source",
-        "state",
-        "frames",
-        "faces",
-        "text",
-        "tracks",
-        "seconds",
-        "x real time",
-        "output",
-        "receipt",
-    ):
-        table.add_column(column, justify="right" if column in _NUMBERS else "left", overflow="fold")
-    for file in scanned.files:
-        if file.asset_id and file.asset_id in outcomes and file.status is not Status.DUPLICATE:
-            table.add_row(*_cells(file, outcomes[file.asset_id]))
-    if table.row_count:
+    table = Table(title=f"delivered to {out}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
+    for column in _COLUMNS:
+        fixed = column != "source"
+        table.add_column(column, justify="right" if column in _NUMBERS else "left", no_wrap=fixed, overflow="fold")
+    shown = [file for file in scanned.files if file.asset_id in outcomes and file.status is not Status.DUPLICATE]
+    for file in shown:
+        table.add_row(*_cells(file, outcomes[file.asset_id or ""]))
+    if shown:
         terminal.say(table)
+    # below, not in the table: a pseudonym with its policy is longer than a terminal is wide
+    for number, file in enumerate(shown, 1):
+        outcome = outcomes[file.asset_id or ""]
+        if outcome.output:
+            terminal.say(f"{number:3}  {out / outcome.output}")
     for line in remarks(scanned.files, outcomes):
         terminal.say(line)
 
@@ -54,8 +51,7 @@ def _cells(file: ScannedFile, outcome: AssetOutcome) -> list[str]:
         _number(outcome.detections.get("text", 0) if outcome.frames is not None else None),
         _number(sum(outcome.tracks.values()) if outcome.frames is not None else None),
         _number(outcome.seconds),
-        _number(outcome.speed),
-        outcome.output or "-",
+        f"{outcome.speed:.2f}x" if outcome.speed is not None else "-",
         "verified" if outcome.delivered else outcome.receipt_fault or "-",
     ]
 
@@ -72,6 +68,8 @@ def remarks(files: Sequence[ScannedFile], outcomes: Mapping[str, AssetOutcome]) 
             lines.append(f"{state:12} {name}: {outcome.reason or outcome.receipt_fault}. {outcome.sentence}")
         elif outcome is None and file.status not in _QUIET:
             lines.append(f"{file.status:12} {name}: {file.reason}. {explain(file.reason) or ''}".rstrip())
+    if any(outcome.state in RETRYABLE for outcome in outcomes.values()):
+        lines.append("failed and quarantined videos stay so; the same command with --retry tries them again")
     return lines
 
 

@@ -69,7 +69,7 @@ def serve(
     with container.resources:
         container.policies.remember(chosen)
         door = _door(container, terminal, host, port)
-        with embedded(container, door) as services:
+        with embedded(container, door, notice=terminal.notice) as services:
             _until_stopped(container, services, watch, chosen, every_seconds)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, TextIO
 
 from rich.console import Console, RenderableType
+
+_WIDTH_WITHOUT_TERMINAL: Final = 200
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,8 @@ class Terminal:
 
     as_json: bool = False
     quiet: bool = False
-    out: Console = field(default_factory=lambda: Console(file=sys.stdout, highlight=False))
-    err: Console = field(default_factory=lambda: Console(file=sys.stderr, highlight=False))
+    out: Console = field(default_factory=lambda: _console(sys.stdout))
+    err: Console = field(default_factory=lambda: _console(sys.stderr))
 
     @property
     def talks(self) -> bool:
@@ -37,3 +39,8 @@ class Terminal:
         """The machine-readable result: one JSON document on stdout, only with ``--json``."""
         if self.as_json:
             self.out.file.write(json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def _console(stream: TextIO) -> Console:
+    """As wide as the terminal; a pipe or a file has no width, so tables are not squeezed there."""
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else _WIDTH_WITHOUT_TERMINAL)

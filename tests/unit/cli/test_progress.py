@@ -33,7 +33,8 @@ def written_to(terminal: bool = False) -> tuple[Console, io.StringIO]:
         (1.0, 10.0, ""),
         (0.5, 10.0, "about 0:10 left"),
         (0.25, 30.0, "about 1:30 left"),
-        (0.01, 100.0, "about 2:45:00 left"),
+        (0.029, 100.0, ""),
+        (0.04, 400.0, "about 2:40:00 left"),
     ],
 )
 def test_the_eta_follows_from_the_pace_so_far(fraction: float, elapsed: float, text: str) -> None:

@@ -43,16 +43,27 @@ def test_the_table_shows_what_was_asked_for() -> None:
     terminal = Terminal(out=Console(file=stream, width=200))
     show_outcomes(terminal, ScanResult(FILES, dry_run=False), OUTCOMES, Path("out"))
     row = next(line for line in stream.getvalue().splitlines() if "one.mp4" in line and "600" in line)
-    for cell in ("delivered", "600", "120", "40", "4", "7.5", "2.7", "ar-1/ar-1_faces.mp4", "verified"):
+    for cell in ("delivered", "600", "120", "40", "4", "7.5", "2.70x", "verified"):
         assert cell in row
+    assert "out/ar-1/ar-1_faces.mp4" in stream.getvalue()
+
+
+def test_a_name_is_not_taken_for_markup() -> None:
+    """I-03: brackets in a name are shown."""
+    stream = io.StringIO()
+    file = ScannedFile(Path("[bold]film[red].mp4"), Status.NEW, asset_id="ar-1")
+    result = ScanResult((file,), dry_run=False)
+    show_outcomes(Terminal(out=Console(file=stream, width=200)), result, {"ar-1": GOOD}, Path("out"))
+    assert "[bold]film[red].mp4" in stream.getvalue()
 
 
 def test_every_file_that_was_not_simply_delivered_has_a_line() -> None:
     """I-02: reported, never silently skipped; hidden files are no news."""
     lines = remarks(FILES, OUTCOMES)
-    assert [line.split()[0] for line in lines] == ["duplicate", "failed", "unsupported"]
+    assert [line.split()[0] for line in lines] == ["duplicate", "failed", "unsupported", "failed"]
     assert "truncated" in lines[1]
     assert "image_not_supported_yet" in lines[2]
+    assert "--retry" in lines[3]
 
 
 def test_a_delivered_video_whose_receipt_does_not_hold_is_told() -> None:
