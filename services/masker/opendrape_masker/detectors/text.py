@@ -15,7 +15,10 @@ _EMPTY = np.zeros((0, 5), dtype=np.float32)
 
 
 def decode_text(tensors: Tensors, _size: tuple[int, int], floor_score: float) -> list[Boxes]:
-    """Upright boxes per picture around connected text pixels; the score is the mean probability of those pixels.
+    """Upright boxes per picture around connected text pixels.
+
+    The score is the mean probability over the tightest (rotated) rectangle around the pixels, as in the reference
+    post-processing: a line of text fills its rectangle, a patch of texture does not.
 
     The network is trained to answer with shrunken text, so each side moves out by area * 1.6 / perimeter (Liao et
     al., Real-time Scene Text Detection with Differentiable Binarization, 2020).
@@ -33,10 +36,20 @@ def _text_picture(probability: np.ndarray, floor_score: float) -> Boxes:
     chosen = pixels.ravel() > 0
     names = labels.ravel()[chosen]
     sums = np.bincount(names, weights=probability.ravel()[chosen], minlength=count)[1:]
-    scores = sums / np.maximum(np.bincount(names, minlength=count)[1:], 1)
+    scores = sums / np.maximum(_rectangle_areas(labels, statistics[1:]), 1)
     boxes = _unclipped(statistics[1:, :4].astype(np.float32), scores.astype(np.float32))
     boxes = boxes[(scores >= floor_score) & (statistics[1:, 2:4].min(axis=1) >= _LEAST_SIDE)]
     return np.asarray(boxes[np.argsort(-boxes[:, 4], kind="stable")], dtype=np.float32)
+
+
+def _rectangle_areas(labels: np.ndarray, statistics: np.ndarray) -> np.ndarray:
+    """Area of the tightest rotated rectangle around each component, in pixels."""
+    areas = []
+    for name, (x, y, width, height, _) in enumerate(statistics, start=1):
+        window = (labels[y : y + height, x : x + width] == name).astype(np.uint8)
+        (_, (across, down), _) = cv2.minAreaRect(cv2.findNonZero(window))
+        areas.append((across + 1) * (down + 1))
+    return np.array(areas)
 
 
 def _unclipped(components: np.ndarray, scores: np.ndarray) -> Boxes:
