@@ -38,15 +38,15 @@ class Shown:
     def luma(self) -> Luma:
         """Samples of the first plane brought to 8 bits, ``[H, W]``, as stored."""
         plane = self.frame.planes[0]
-        wide = self.frame.format.components[0].bits > 8
-        rows = np.frombuffer(plane, np.dtype("<u2") if wide else np.uint8).reshape(plane.height, -1)
+        bits = self.frame.format.components[0].bits
+        rows = np.frombuffer(plane, np.dtype("<u2") if bits > 8 else np.uint8).reshape(plane.height, -1)
         inside = rows[:, : plane.width]
-        return (inside >> (self.frame.format.components[0].bits - 8)).astype(np.uint8) if wide else inside
+        return np.asarray(inside >> (bits - 8), np.uint8)
 
     @property
     def bgr(self) -> Luma:
         """``[H, W, 3]``, as stored (not turned)."""
-        return self.frame.to_ndarray(format="bgr24")
+        return np.asarray(self.frame.to_ndarray(format="bgr24"), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,15 @@ from tests.synthetic.judge import Judge, overlap, uncovered, wrong_times
 REQUEST = SampleRequest(seconds=Fraction(1), width=1280, height=720, rate=Fraction(10), sound=False)
 _FIXED = ModelFacts(name="fixed", role=Role.FACE, sha256="")
 
+_Box = tuple[float, float, float, float]
+
 
 @dataclass(frozen=True)
 class _Sees:
     """A detector that reports fixed boxes."""
 
     role: Role
-    boxes: tuple[tuple[float, float, float, float], ...]
+    boxes: tuple[_Box, ...]
     model: ModelFacts = _FIXED
 
     def detect(self, pictures: Sequence[npt.NDArray[np.uint8]], frames: Sequence[int]) -> list[list[Detection]]:
