@@ -69,15 +69,15 @@ def test_a_rotation_killed_at_any_line_loses_nothing_and_goes_on(tmp_path: Path)
     prepared = Maps(tmp_path / "counted")
     filled = fill(prepared.open())
     prepared.close()
-    points = list(kill_points(lambda: rotate(cloned(tmp_path, "trial", prepared)), ROTATING, at_most=80))
+    points = list(kill_points(lambda: rotate(cloned(tmp_path, "trial", prepared)), ROTATING, at_most=40))
     for line in points:
         folder = cloned(tmp_path, str(line), prepared)
         assert killed_at(lambda folder=folder: rotate(folder), ROTATING, line)
         after = Maps(folder)
         key_map = after.open()
         assert fill(key_map) == filled
-        assert key_map.rotate(actor="admin").new_version in (2, 3)
-        assert set(key_map.preview_rotation().rows_by_version) <= {2, 3}
+        announced = key_map.rotate(actor="admin").new_version
+        assert key_map.preview_rotation().rows_by_version == {announced: 3}
         assert json.loads(after.key_file.read_text())["retiring"] == []
         assert fill(key_map) == filled
         after.close()
@@ -90,7 +90,7 @@ def test_a_first_start_killed_at_any_line_can_be_started_again(tmp_path: Path) -
     def begin(folder: Path) -> None:
         Maps(folder).open().asset_pseudonym(SHA)
 
-    for line in kill_points(lambda: begin(tmp_path / "trial"), modules, at_most=80):
+    for line in kill_points(lambda: begin(tmp_path / "trial"), modules, at_most=40):
         folder = tmp_path / str(line)
         assert killed_at(lambda folder=folder: begin(folder), modules, line)
         after = Maps(folder)
