@@ -12,8 +12,8 @@ from opendrape.errors import MediaRefused, OpenDrapeError
 def refusing(reason: str) -> Iterator[None]:
     """Turn every foreign exception into :class:`MediaRefused` with ``reason``.
 
-    Broken files have been seen to raise FFmpeg errors, ``UnicodeDecodeError``, ``IndexError`` and ``ValueError``; a list
-    of classes would never be complete. The original message may quote metadata, so it is not carried on.
+    Broken files have been seen to raise FFmpeg errors, ``UnicodeDecodeError``, ``IndexError`` and ``ValueError``; a
+    list of classes would never be complete. The original message may quote metadata, so it is not carried on.
     """
     try:
         yield

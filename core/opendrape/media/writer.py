@@ -1,0 +1,146 @@
+"""How masked pictures become one chunk of H.264 that keeps every tick and carries no text, and how it is read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import av
+from av.bitstream import BitStreamFilterContext
+from av.codec.context import Flags as CodecFlags
+from av.codec.context import ThreadType
+from av.container.core import Flags as ContainerFlags
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from opendrape.domain.media_info import FieldOrder, MediaInfo
+from opendrape.domain.policy import EncodeRule
+from opendrape.errors import FidelityBroken
+from opendrape.media.allowed import without_range
+from opendrape.media.boundary import refusing
+from opendrape.media.picture import Picture
+from opendrape.media.processor import deterministic_parameters
+
+CHUNK_FORMAT: Final = "nut"
+"""Chunks lie in NUT, which takes any time base as it is; nobody but the assembler reads them."""
+
+_DROP_SEI: Final = "filter_units=remove_types=6"
+_FULL_RANGE, _LIMITED_RANGE = 2, 1
+_LARGEST_RATE_TERM: Final = 100_000
+
+
+class ChunkWriter:
+    """Encodes pictures into ``path`` with libx264; a context manager whose clean exit flushes.
+
+    The chunk starts with an IDR picture, refers to nothing outside itself, and is the same, byte for byte, for the same
+    pictures, rule and number of threads. Colour tags, sample aspect, field order, bit depth and chroma layout are those
+    of ``media``; times are the pictures' own ticks. SEI is removed.
+    """
+
+    def __init__(self, path: Path, *, media: MediaInfo, encode: EncodeRule, threads: int) -> None:
+        self._path = path
+        self._media = media
+        self._encode = encode
+        self._threads = threads
+        self._last_tick: int | None = None
+
+    def __enter__(self) -> Self:
+        av.logging.set_level(None)
+        self._container = av.open(
+            str(self._path), "w", format=CHUNK_FORMAT, container_options={"avoid_negative_ts": "disabled"}
+        )
+        self._container.flags |= ContainerFlags.bitexact.value
+        self._stream = self._add_stream()
+        self._drop_sei = BitStreamFilterContext(_DROP_SEI, "h264")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+
+    def write(self, picture: Picture) -> None:
+        """Encode one picture; pictures come in presentation order. Raises :class:`FidelityBroken` when they do not."""
+        if self._last_tick is not None and picture.tick <= self._last_tick:
+            raise FidelityBroken(reason="ticks_out_of_order")
+        self._last_tick = picture.tick
+        frame = picture.frame
+        frame.pict_type = 0  # the encoder decides; the source's choice would break the chunk's rate control
+        frame.pts = picture.tick - _tick_shift(self._media)
+        frame.time_base = self._media.exact_time_base
+        self._mux(self._stream.encode(frame))
+
+    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
+        for packet in packets:
+            for clean in self._drop_sei.filter(packet):
+                clean.stream = self._stream
+                clean.time_base = self._media.exact_time_base
+                self._container.mux(clean)
+
+    def _add_stream(self) -> VideoStream:
+        media, rate = self._media, Fraction(*self._media.average_rate).limit_denominator(_LARGEST_RATE_TERM)
+        stream = self._container.add_stream("libx264", rate=rate, options=self._options())
+        stream.time_base = media.exact_time_base
+        context = stream.codec_context
+        context.width, context.height, context.pix_fmt = media.width, media.height, media.pixel_format
+        context.time_base = media.exact_time_base
+        context.sample_aspect_ratio = Fraction(*media.sample_aspect_ratio)
+        context.color_primaries = media.colour.primaries
+        context.color_trc = media.colour.transfer
+        context.colorspace = media.colour.matrix
+        context.color_range = _FULL_RANGE if media.colour.full_range else _LIMITED_RANGE
+        context.thread_type = ThreadType.AUTO
+        context.thread_count = self._threads
+        context.flags |= CodecFlags.closed_gop | CodecFlags.bitexact
+        if media.field_order is not FieldOrder.PROGRESSIVE:
+            context.flags |= CodecFlags.interlaced_dct | CodecFlags.interlaced_me
+        return stream
+
+    def _options(self) -> dict[str, str]:
+        # stitchable: parameter sets do not depend on the content, so that chunks share one set
+        parameters = ["stitchable=1", "open-gop=0", "force-cfr=0", *deterministic_parameters()]
+        if self._media.field_order is not FieldOrder.PROGRESSIVE:
+            parameters.append("tff=1" if self._media.field_order is FieldOrder.TOP_FIRST else "bff=1")
+        return {
+            "preset": self._encode.preset,
+            "crf": str(self._encode.crf),
+            "a53cc": "0",
+            "udu_sei": "0",
+            "x264-params": ":".join(parameters),
+        }
+
+
+def read_chunk(path: Path, *, media: MediaInfo, threads: int) -> Iterator[Picture]:
+    """Decode a chunk that :class:`ChunkWriter` wrote; ``index`` counts from 0, ticks are the source's.
+
+    Raises :class:`FidelityBroken` when the picture's format or time base is not that of ``media``.
+    """
+    with refusing("corrupt"):
+        container = av.open(str(path), "r", format=CHUNK_FORMAT)
+    with container:
+        stream = container.streams.video[0]
+        stream.thread_type, stream.thread_count = ThreadType.AUTO, threads
+        scale = (stream.time_base or Fraction(0)) / media.exact_time_base
+        for index, frame in enumerate(container.decode(stream)):
+            tick = (frame.pts or 0) * scale + _tick_shift(media)
+            picture = Picture(frame, index=index, tick=int(tick))
+            if tick.denominator != 1 or frame.is_corrupt or not _is_like(picture, media):
+                raise FidelityBroken(reason="chunk_differs")
+            yield picture
+
+
+def _tick_shift(media: MediaInfo) -> int:
+    """What is taken off every tick inside a chunk: NUT knows no negative times."""
+    return min(0, media.first_tick)
+
+
+def _is_like(picture: Picture, media: MediaInfo) -> bool:
+    same_layout = without_range(picture.pixel_format) == without_range(media.pixel_format)
+    return same_layout and (picture.width, picture.height) == (media.width, media.height)
