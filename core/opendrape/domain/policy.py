@@ -123,6 +123,8 @@ class Policy(_Rule):
     def roles(self) -> frozenset[Role]:
         """Every role this policy needs a model for."""
         asked = {rule.role for rule in self.detect} | {rule.role for rule in self.residual}
+        if any(rule.role is Role.TEXT for rule in self.residual):
+            asked.add(Role.TEXT_RECOGNITION)
         return frozenset(asked | set(self.require_roles))
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from opendrape.domain.policy import DetectRule, ResidualRule
 from opendrape.media.child import serve
-from opendrape_masker.detectors import Detector, build_detector
+from opendrape_masker.detectors import Detector, TextReader, build_detector, build_reader
 from opendrape_masker.digests import digest_file
 from opendrape_masker.engine.chunk import ChunkMasker
 from opendrape_masker.engine.render import Job
@@ -39,6 +39,10 @@ class Detectors:
             )
         return self._built[key]
 
+    def reader(self) -> TextReader:
+        """Reads what the second look takes for text."""
+        return build_reader(session=self._session, repository=self._order.model_repository)
+
 
 def mask_chunk(spec: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Mask the ordered chunk; the answer names the written file and its digest."""
@@ -54,7 +58,8 @@ def mask_chunk(spec: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> 
         threads=order.threads,
         window_bytes=order.window_bytes,
     )
-    masker = ChunkMasker(job, Detectors(order), order.folder, lambda share: send({"progress": share}))
+    detectors = Detectors(order)
+    masker = ChunkMasker(job, detectors, detectors.reader, order.folder, lambda share: send({"progress": share}))
     report = masker.run()
     answer = MaskAnswer(path=masker.chunk_path, sha256=digest_file(masker.chunk_path).sha256, report=report)
     return answer.model_dump(mode="json")

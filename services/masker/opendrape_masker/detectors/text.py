@@ -36,14 +36,14 @@ def _text_picture(probability: np.ndarray, floor_score: float) -> Boxes:
     chosen = pixels.ravel() > 0
     names = labels.ravel()[chosen]
     sums = np.bincount(names, weights=probability.ravel()[chosen], minlength=count)[1:]
-    scores = sums / np.maximum(_rectangle_areas(labels, statistics[1:]), 1)
+    scores = sums / np.maximum(_rectangle_areas(labels * pixels, statistics[1:]), 1)
     boxes = _unclipped(statistics[1:, :4].astype(np.float32), scores.astype(np.float32))
     boxes = boxes[(scores >= floor_score) & (statistics[1:, 2:4].min(axis=1) >= _LEAST_SIDE)]
     return np.asarray(boxes[np.argsort(-boxes[:, 4], kind="stable")], dtype=np.float32)
 
 
 def _rectangle_areas(labels: np.ndarray, statistics: np.ndarray) -> np.ndarray:
-    """Area of the tightest rotated rectangle around each component, in pixels."""
+    """Area of the tightest rotated rectangle around the text pixels of each component; what joined them does not count."""
     areas = []
     for name, (x, y, width, height, _) in enumerate(statistics, start=1):
         window = (labels[y : y + height, x : x + width] == name).astype(np.uint8)

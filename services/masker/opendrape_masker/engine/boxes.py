@@ -30,6 +30,11 @@ class Box:
         return max(0.0, self.width) * max(0.0, self.height)
 
     @property
+    def corners(self) -> tuple[float, float, float, float]:
+        """``x0, y0, x1, y1``."""
+        return self.x0, self.y0, self.x1, self.y1
+
+    @property
     def size(self) -> float:
         """Mean side length."""
         return (self.width + self.height) / 2

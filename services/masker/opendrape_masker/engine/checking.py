@@ -15,6 +15,7 @@ from opendrape.domain.regions import CheckResult, ResidualFinding
 from opendrape.errors import FidelityBroken
 from opendrape.media.reader import Picture
 from opendrape.media.writer import read_chunk
+from opendrape_masker.detectors import TextReader
 from opendrape_masker.engine.boxes import Box, covered_share
 from opendrape_masker.engine.evidence import Record, lattice_outside, lattice_samples, read_evidence
 from opendrape_masker.engine.looking import Eye, merge_same
@@ -24,6 +25,7 @@ from opendrape_masker.engine.render import Job
 
 _SOLID_TOLERANCE = 24  # levels of 8 bit that an encoder may bend a solid area's rim
 _SOLID_SHARE = 0.9
+_READABLE_CHARACTERS = 3
 _HIDDEN_ENOUGH = 0.7  # of a residual hit inside masks: it is a mask's rim, not a person
 
 
@@ -34,6 +36,7 @@ class SecondLook:
     rule: ResidualRule
     eye: Eye
     frames: frozenset[int]
+    reader: TextReader | None = None
 
 
 @dataclass
@@ -109,13 +112,23 @@ class ChunkCheck:
 
 
 def _uncovered(look: SecondLook, picture: Picture, record: Record) -> list[ResidualFinding]:
+    """What the second look sees outside masks. What is taken for text counts when the reader can read it."""
     masks = [rect.box for rect in record.rectangles]
-    seen = merge_same(look.eye.see(look.eye.take(picture), record.frame))
-    return [
-        _finding(look.rule, record.frame, box, score)
-        for box, score in seen
+    small = look.eye.take(picture)
+    seen = [
+        (box, score)
+        for box, score in merge_same(look.eye.see(small, record.frame))
         if score >= look.rule.score and covered_share(box, masks) < _HIDDEN_ENOUGH
     ]
+    if look.reader is not None and seen:
+        view = look.eye.views[0]
+        lines = look.reader.read_text(small[0], [view.forth(box).corners for box, _ in seen])
+        seen = [hit for hit, line in zip(seen, lines, strict=True) if _is_readable(line)]
+    return [_finding(look.rule, record.frame, box, score) for box, score in seen]
+
+
+def _is_readable(line: str) -> bool:
+    return sum(character.isalnum() for character in line) >= _READABLE_CHARACTERS
 
 
 def _finding(rule: ResidualRule, frame: int, box: Box, score: float) -> ResidualFinding:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from opendrape.domain.policy import DetectRule, ResidualRule
+from opendrape.domain.policy import DetectRule, ResidualRule, Role
 from opendrape.domain.regions import CheckResult, MarkedRegion, MaskReport, ModelUse, ResidualFinding
 from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import ResidualFound
-from opendrape_masker.detectors import Detector
+from opendrape_masker.detectors import Detector, TextReader
 from opendrape_masker.engine.checking import ChunkCheck, SecondLook
 from opendrape_masker.engine.looking import Eye, Watch, watch_for
 from opendrape_masker.engine.render import Job, Renderer, RenderFacts
@@ -29,6 +29,7 @@ class ChunkMasker:
 
     job: Job
     detector_for: DetectorFor
+    reader_for: Callable[[], TextReader]
     folder: Path
     report_progress: Callable[[float], None]
     _findings: list[ResidualFinding] = field(default_factory=list)
@@ -98,7 +99,15 @@ class ChunkMasker:
         return next((r for r in self.job.policy.residual if r.role is rule.role), None)
 
     def _second_looks(self) -> list[SecondLook]:
-        return [SecondLook(rule, self._eye(rule), self._second_frames(rule)) for rule in self.job.policy.residual]
+        return [
+            SecondLook(
+                rule,
+                self._eye(rule),
+                self._second_frames(rule),
+                self.reader_for() if rule.role is Role.TEXT else None,
+            )
+            for rule in self.job.policy.residual
+        ]
 
     def _second_frames(self, rule: ResidualRule) -> frozenset[int]:
         """Examined again: a frame at least every ``max_gap_seconds``, and both ends of the chunk."""

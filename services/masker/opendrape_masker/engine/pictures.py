@@ -42,6 +42,16 @@ class Orientation:
             turned = cv2.flip(turned, code)
         return turned
 
+    def shown(self, box: Box, width: float, height: float) -> Box:
+        """A box on the stored array as a box on the upright one of ``width`` x ``height``: inverse of ``stored``."""
+        turned = Box(box.y0, box.x0, box.y1, box.x1) if self.transpose else box
+        x0, y0, x1, y1 = turned.corners
+        if self.mirror_x:
+            x0, x1 = width - x1, width - x0
+        if self.mirror_y:
+            y0, y1 = height - y1, height - y0
+        return Box(x0, y0, x1, y1)
+
     def stored(self, box: Box, width: float, height: float) -> Box:
         """A box on the upright array of ``width`` x ``height`` as a box on the stored one."""
         x0, y0, x1, y1 = box.x0, box.y0, box.x1, box.y1
@@ -82,11 +92,19 @@ class View:
         """The upright BGR array, uint8, ``[rows, columns, 3]``."""
         return self.orientation.upright(_small_bgr(picture, self))
 
+    @property
+    def _upright_size(self) -> tuple[int, int]:
+        return (self.height, self.width) if self.orientation.transpose else (self.width, self.height)
+
+    def forth(self, box: Box) -> Box:
+        """A box on the full stored picture as a box on the upright array."""
+        across, down = self.width / self.full_width, self.height / self.full_height
+        small = Box(box.x0 * across, box.y0 * down, box.x1 * across, box.y1 * down)
+        return self.orientation.shown(small, *self._upright_size)
+
     def back(self, box: Box) -> Box:
         """A box on the upright array as a box on the full stored picture."""
-        swapped = self.orientation.transpose
-        width, height = (self.height, self.width) if swapped else (self.width, self.height)
-        on_stored = self.orientation.stored(box, width, height)
+        on_stored = self.orientation.stored(box, *self._upright_size)
         across, down = self.full_width / self.width, self.full_height / self.height
         return Box(on_stored.x0 * across, on_stored.y0 * down, on_stored.x1 * across, on_stored.y1 * down)
 
