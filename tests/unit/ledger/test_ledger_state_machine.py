@@ -74,9 +74,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """By the present owner or one that was paused. No two workers ever bring the same bytes."""
         self.completions += 1
         content = str(self.completions)
-        self._write(
-            choice, lambda lease: self.catalogue.complete(lease, outcome(lease, content=content)), {BlobConflict}
-        )
+        self._write(choice, lambda lease: self.catalogue.complete(lease, outcome(lease, content=content)))
 
     @precondition(lambda self: self.leases)
     @rule(choice=CHOICE, disposition=st.sampled_from(Disposition), reason=REASONS)
@@ -96,14 +94,18 @@ class LedgerMachine(RuleBasedStateMachine):
         self.submit(number, policy)
         self.work_a_while(8)
 
-    @rule(number=NUMBERS)
-    def one_of_two_masking_workers_fails(self, number: int) -> None:
-        """The asset goes down with one chunk while another is being masked."""
-        self.submit(number, FACES)
+    @rule(number=NUMBERS, policy=POLICIES, ending=st.sampled_from(("fail", "cancel", "heartbeat", "complete")))
+    def something_happens_while_two_mask(self, number: int, policy: PolicyRef, ending: str) -> None:
+        """The one goes on or down, or a person steps in, while the other is at work."""
+        self.submit(number, policy)
         self.work_a_while(1)
         self.claim(2)
-        if self.leases:
+        if ending == "cancel" or not self.leases:
+            self.cancel(number)
+        elif ending == "fail":
             self.fail(0, Disposition.FAIL, "media_refused")
+        else:
+            getattr(self, ending)(0)
 
     # -- time and surroundings ------------------------------------------------------------------------------------
     @rule(seconds=st.sampled_from((1.0, LEASE_SECONDS / 2, LEASE_SECONDS, 600.0)))
@@ -218,7 +220,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 LedgerMachine.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=80,
     stateful_step_count=40,
     deadline=None,
     database=None,
