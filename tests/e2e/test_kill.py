@@ -7,13 +7,14 @@ import os
 import random
 import shutil
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from opendrape.settings import Settings
-from opendrape_masker.synthetic import make_sample
-from opendrape_uploader.receipts import verify
 
+from opendrape.settings import Settings
+from opendrape_masker.synthetic import SampleRequest, make_sample
+from opendrape_uploader.receipts import verify
 from tests.e2e.runs import Bench, write_policy
 
 SEED = int(os.environ.get("OPENDRAPE_TEST_SEED", "20261121"))
@@ -24,8 +25,8 @@ CHAINS, KILLS = 3, 10
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two small clips and one file that is no video."""
     folder = tmp_path_factory.mktemp("source")
-    make_sample(folder, seconds=4, width=640, height=360, seed=1)
-    make_sample(folder / "second", seconds=2, width=480, height=270, seed=2)
+    make_sample(folder, SampleRequest(seconds=Fraction(4), width=640, height=360, key_interval=30))
+    make_sample(folder / "second", SampleRequest(seconds=Fraction(2), width=480, height=270, seed=2, key_interval=30))
     (folder / "notes.mp4").write_text("ffconcat version 1.0\nfile 'secret.mp4'\n")
     return folder
 
@@ -74,8 +75,8 @@ def test_killed_runs_go_on_to_the_same_result(
     seen = outputs(here.output)
     assert sorted(seen.values()) == sorted(expected), f"seed {SEED + chain}: not the same result, or double"
     for receipt in here.output.rglob("*.receipt.json"):
-        key = Settings(state_dir=here.state).receipt_key_path.with_suffix(".pub")
-        assert verify(receipt, public_key=key, output=None).valid
+        key = Settings(state_dir=here.state).receipt_key_path.with_name("receipt.pem.pub")
+        assert verify(receipt, public_key=key, output=None).ok
     assert len(list(here.output.rglob("*.receipt.json"))) == len(expected)
     assert interrupted >= KILLS // 2, "the kills came too late to prove anything"
 
