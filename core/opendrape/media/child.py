@@ -125,7 +125,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
     for pipe in (process.stdin, process.stderr):
         if pipe is not None:
             with contextlib.suppress(BrokenPipeError):

@@ -70,13 +70,18 @@ def describe_error(error: BaseException) -> Json:
 
 def raise_error(body: Json) -> NoReturn:
     """Raise what the child reported, as the same class with the same reason."""
-    kind = getattr(errors, str(body.get("error")), None)
-    reason = body.get("reason")
-    known = isinstance(kind, type) and issubclass(kind, OpenDrapeError) and kind.__name__ not in _NOT_THE_CHILDS
-    if not known or not isinstance(reason, str) or not _REASON.fullmatch(reason):
+    kind, reason = _believed_class(body.get("error")), body.get("reason")
+    if kind is None or not isinstance(reason, str) or not _REASON.fullmatch(reason):
         raise ChildCrashed(reason="child_protocol")
     place = str(body.get("place", ""))
     raise kind(f"{reason}: {place}" if _PLACE.fullmatch(place) else "", reason=reason)
+
+
+def _believed_class(name: object) -> type[errors.OpenDrapeError] | None:
+    kind = getattr(errors, str(name), None)
+    if not isinstance(kind, type) or not issubclass(kind, OpenDrapeError) or str(name) in _NOT_THE_CHILDS:
+        return None
+    return kind
 
 
 def _place(error: BaseException) -> str:

@@ -20,7 +20,7 @@ LIMITS = ChildLimits(memory_bytes=1 << 30, silence_seconds=60)
 
 @pytest.fixture(autouse=True)
 def _toy_module_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(MODULES))
+    monkeypatch.setenv("PYTHONPATH", str(MODULES), prepend=os.pathsep)
 
 
 def toy(do: str, *, limits: ChildLimits = LIMITS, descriptors=(), on_message=lambda _: None, **order):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def toy(do: str, *, readable=(), writable=(), **order):
 
 @pytest.fixture(autouse=True)
 def _toy_module_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(MODULES))
+    monkeypatch.setenv("PYTHONPATH", str(MODULES), prepend=os.pathsep)
 
 
 @needs_landlock

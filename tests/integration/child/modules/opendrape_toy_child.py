@@ -1,6 +1,7 @@
 """A child module for the tests: does what its order says, good or bad."""
 
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 from opendrape.errors import MediaRefused, StaleLease
+from opendrape.media import child_side
 from opendrape.media.child import serve
 
 _PR_SET_PDEATHSIG = 1
@@ -76,8 +78,13 @@ def _hang_without_death_signal(spec, send):
 
 
 def _hang_holding_the_interpreter(spec, send):
-    send({"pid": os.getpid()})
-    ctypes.PyDLL(None).sleep(600)
+    """No other thread of this process runs any more once the message is out."""
+    line = json.dumps({"kind": "message", "body": {"pid": os.getpid()}}).encode() + b"\n"
+    channel = child_side._assignments[-1].channel
+    sys.setswitchinterval(1e6)
+    native = ctypes.PyDLL(None)
+    native.write(channel, line, len(line))
+    native.sleep(600)
 
 
 def _speak_nonsense(spec, send):
