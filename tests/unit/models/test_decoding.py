@@ -107,7 +107,7 @@ def _map(*rectangles: tuple[int, int, int, int, float]) -> Tensors:
 
 
 def test_text_pixels_become_a_box_that_reaches_beyond_them() -> None:
-    """V-04, V-17: sides move out by area * 1.6 / perimeter; the score is the mean of the text pixels alone."""
+    """V-04, V-17: sides move out by area * 1.6 / perimeter; the score is the share of its rectangle it fills."""
     [[row]] = decode_text(_map((20, 10, 60, 18, 0.8)), (64, 128), 0.5)
     # joining neighbours widens the pixels by one before the box is taken
     reach = 41 * 9 * 1.6 / (2 * (41 + 9))
@@ -126,6 +126,16 @@ def test_two_lines_are_two_boxes_best_first_and_the_floor_holds() -> None:
     assert rows[:, 4].tolist() == pytest.approx([0.9, 0.4])
     assert len(decode_text(tensors, (64, 128), 0.5)[0]) == 1
     assert len(decode_text(_map(), (64, 128), 0.3)[0]) == 0
+
+
+def test_a_patch_that_does_not_fill_its_rectangle_scores_less_than_a_line() -> None:
+    """V-04: texture lights up in crooked patches, also at high probability; a slanted line is a line all the same."""
+    line, slanted, corner = _map((20, 20, 60, 28, 0.9)), _map(), _map((20, 10, 60, 14, 0.9), (20, 10, 24, 50, 0.9))
+    for step in range(40):
+        slanted["probability"][0, 0, 10 + step : 18 + step, 20 + step] = 0.9
+    scores = [decode_text(tensors, (64, 128), 0.1)[0][0, 4] for tensors in (line, slanted, corner)]
+    assert min(scores[:2]) > 0.7
+    assert scores[2] < 0.4
 
 
 def _steps(indices: list[int], classes: int = 5) -> np.ndarray:

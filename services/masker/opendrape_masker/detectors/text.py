@@ -17,8 +17,8 @@ _EMPTY = np.zeros((0, 5), dtype=np.float32)
 def decode_text(tensors: Tensors, _size: tuple[int, int], floor_score: float) -> list[Boxes]:
     """Upright boxes per picture around connected text pixels.
 
-    The score is the mean probability over the tightest (rotated) rectangle around the pixels, as in the reference
-    post-processing: a line of text fills its rectangle, a patch of texture does not.
+    The score is the probability of the text pixels spread over the tightest (rotated) rectangle around them, nearly
+    as in the reference post-processing: a line of text fills its rectangle, a patch of texture does not.
 
     The network is trained to answer with shrunken text, so each side moves out by area * 1.6 / perimeter (Liao et
     al., Real-time Scene Text Detection with Differentiable Binarization, 2020).
@@ -43,7 +43,7 @@ def _text_picture(probability: np.ndarray, floor_score: float) -> Boxes:
 
 
 def _rectangle_areas(labels: np.ndarray, statistics: np.ndarray) -> np.ndarray:
-    """Area of the tightest rotated rectangle around the text pixels of each component; what joined them does not count."""
+    """Area of the tightest rotated rectangle around the text pixels of each component, without the joints."""
     areas = []
     for name, (x, y, width, height, _) in enumerate(statistics, start=1):
         window = (labels[y : y + height, x : x + width] == name).astype(np.uint8)
