@@ -18,7 +18,10 @@ FIRST_PICTURES = 3
 
 @dataclass
 class Scan:
-    """What was seen: times in ticks, in order of presentation at the end; ``is_trustworthy`` is False when only decoding tells the truth."""
+    """What was seen: times in ticks, in order of presentation once all is read.
+
+    ``is_trustworthy`` is False when only decoding tells what is really shown.
+    """
 
     ticks: array[int] = field(default_factory=lambda: array("q"))
     key_ticks: array[int] = field(default_factory=lambda: array("q"))

@@ -48,8 +48,8 @@ def colour_tags(picture: VideoFrame) -> ColourTags:
 
 def display_matrix(picture: VideoFrame) -> tuple[int, ...] | None:
     """Nine fixed-point numbers in the order of ISO 14496-12, or None when the picture is shown as it is stored."""
-    entry = picture.side_data.get(Type.DISPLAYMATRIX)
-    if entry is None:
+    entries = [entry for entry in picture.side_data if entry.type is Type.DISPLAYMATRIX]  # type: ignore[attr-defined]
+    if not entries:
         return None
-    matrix = struct.unpack("=9i", bytes(entry)[:36])
+    matrix = struct.unpack("=9i", bytes(entries[0])[:36])  # type: ignore[arg-type]
     return None if matrix == _IDENTITY else matrix

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import floor
 
 from av.container import InputContainer
@@ -65,7 +66,7 @@ def _result(video: OpenedVideo, scan: Scan, limits: MediaLimits) -> ProbeResult:
 
 def _timeline(video: OpenedVideo, scan: Scan) -> Timeline:
     ticks, time_base = scan.ticks, video.stream.time_base
-    if not time_base or any(later <= earlier for earlier, later in zip(ticks, ticks[1:], strict=False)):
+    if not time_base or any(later <= earlier for earlier, later in pairwise(ticks)):
         raise MediaRefused(reason="timestamps_unusable")
     keys = set(scan.key_ticks)
     # the first shown frame can always be reached: decoding then starts where the stream starts

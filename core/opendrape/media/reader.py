@@ -50,7 +50,7 @@ def read_pictures(
 
 
 def _packets_from(video: OpenedVideo, timeline: Timeline, key_frame: int) -> _Packets:
-    """Packets from the one that carries ``key_frame``; seeks, and goes back further when the seek came down too late."""
+    """Packets from the one that carries ``key_frame``; goes back further when the seek came down too late."""
     for earlier in _going_back(timeline.key_frames, key_frame):
         video.container.seek(timeline.ticks[earlier], stream=video.stream, backward=True)
         packets = video.container.demux(video.stream)

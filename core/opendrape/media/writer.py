@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -26,6 +26,9 @@ from opendrape.media.processor import deterministic_parameters
 
 CHUNK_FORMAT: Final = "nut"
 """Chunks lie in NUT, which takes any time base as it is; nobody but the assembler reads them."""
+
+BITEXACT: Final = int(cast(int, ContainerFlags.bitexact.value))
+"""Flag of a muxer that leaves out its own name and version."""
 
 _DROP_SEI: Final = "filter_units=remove_types=6"
 _FULL_RANGE, _LIMITED_RANGE = 2, 1
@@ -52,7 +55,7 @@ class ChunkWriter:
         self._container = av.open(
             str(self._path), "w", format=CHUNK_FORMAT, container_options={"avoid_negative_ts": "disabled"}
         )
-        self._container.flags |= ContainerFlags.bitexact.value
+        self._container.flags |= BITEXACT
         self._stream = self._add_stream()
         self._drop_sei = BitStreamFilterContext(_DROP_SEI, "h264")
         return self
@@ -73,7 +76,7 @@ class ChunkWriter:
         self._last_tick = picture.tick
         frame = picture.frame
         frame.pict_type = 0  # the encoder decides; the source's choice would break the chunk's rate control
-        frame.pts = picture.tick - _tick_shift(self._media)
+        frame.pts = picture.tick - tick_shift(self._media)
         frame.time_base = self._media.exact_time_base
         self._mux(self._stream.encode(frame))
 
@@ -98,9 +101,9 @@ class ChunkWriter:
         context.color_range = _FULL_RANGE if media.colour.full_range else _LIMITED_RANGE
         context.thread_type = ThreadType.AUTO
         context.thread_count = self._threads
-        context.flags |= CodecFlags.closed_gop | CodecFlags.bitexact
+        context.flags |= CodecFlags.closed_gop.value | CodecFlags.bitexact.value
         if media.field_order is not FieldOrder.PROGRESSIVE:
-            context.flags |= CodecFlags.interlaced_dct | CodecFlags.interlaced_me
+            context.flags |= CodecFlags.interlaced_dct.value | CodecFlags.interlaced_me.value
         return stream
 
     def _options(self) -> dict[str, str]:
@@ -129,14 +132,14 @@ def read_chunk(path: Path, *, media: MediaInfo, threads: int) -> Iterator[Pictur
         stream.thread_type, stream.thread_count = ThreadType.AUTO, threads
         scale = (stream.time_base or Fraction(0)) / media.exact_time_base
         for index, frame in enumerate(container.decode(stream)):
-            tick = (frame.pts or 0) * scale + _tick_shift(media)
+            tick = (frame.pts or 0) * scale + tick_shift(media)
             picture = Picture(frame, index=index, tick=int(tick))
             if tick.denominator != 1 or frame.is_corrupt or not _is_like(picture, media):
                 raise FidelityBroken(reason="chunk_differs")
             yield picture
 
 
-def _tick_shift(media: MediaInfo) -> int:
+def tick_shift(media: MediaInfo) -> int:
     """What is taken off every tick inside a chunk: NUT knows no negative times."""
     return min(0, media.first_tick)
 

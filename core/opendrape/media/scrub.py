@@ -1,0 +1,125 @@
+"""Whether anything but picture, time and geometry survived in a written file (V-09), and what was left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import av
+
+from opendrape.domain.media_info import MediaInfo
+from opendrape.media.boundary import refusing
+from opendrape.media.boxes import Box
+from opendrape.media.descriptor_file import DescriptorFile
+from opendrape.media.movie_boxes import all_boxes, opened_boxes
+from opendrape.media.nal_units import PICTURE_DATA, SEI, length_prefixed_units, unit_type
+
+_TABLE: Final = b"moov/trak/mdia/minf/stbl/"
+_ENTRY: Final = _TABLE + b"stsd/avc1"
+_ALLOWED: Final = frozenset(
+    {
+        *(b"ftyp", b"moov", b"mdat", b"free", b"moov/mvhd", b"moov/free", b"moov/trak", b"moov/trak/tkhd"),
+        *(b"moov/trak/edts", b"moov/trak/edts/elst", b"moov/trak/mdia", b"moov/trak/mdia/mdhd"),
+        *(b"moov/trak/mdia/hdlr", b"moov/trak/mdia/minf", b"moov/trak/mdia/minf/vmhd"),
+        *(b"moov/trak/mdia/minf/dinf", b"moov/trak/mdia/minf/dinf/dref", _TABLE[:-1], _TABLE + b"stsd", _ENTRY),
+        *(_TABLE + kind for kind in (b"stts", b"stss", b"ctts", b"stsc", b"stsz", b"stco", b"co64", b"sdtp", b"cslg")),
+        *(_ENTRY + b"/" + kind for kind in (b"avcC", b"colr", b"pasp", b"btrt", b"fiel")),
+    }
+)
+_ONLY_ONCE: Final = _ALLOWED - {b"free", b"moov/free"}
+_HARMLESS_TAGS: Final = frozenset({"major_brand", "minor_version", "compatible_brands", "language", "handler_name"})
+_HARMLESS_NAMES: Final = frozenset({b"", b"VideoHandler"})
+_TIMED_BOXES: Final = (b"moov/mvhd", b"moov/trak/tkhd", b"moov/trak/mdia/mdhd")
+_NAME_IN_ENTRY: Final = slice(42, 74)  # compressorname, ISO/IEC 14496-12, 12.1.3
+_SELF_CONTAINED: Final = bytes.fromhex("0000000000000001 0000000c 75726c20 00000001")
+
+
+def survivors(path: Path) -> tuple[str, ...]:
+    """Slugs of what is in the MP4 at ``path`` besides pictures and what shows them; empty when it is clean.
+
+    Boxes outside a short list, text in boxes on it, times of day, bytes that belong to no box or no sample, tags,
+    chapters, further streams, and NAL units that are not picture data (SEI and the like) all count.
+    """
+    found: set[str] = set()
+    with opened_boxes(path) as file:
+        found.update(_in_boxes(file))
+        found.update(_in_container(path, file))
+    return tuple(sorted(found))
+
+
+def removed(media: MediaInfo) -> dict[str, int]:
+    """What of the source is not in the output, by kind and number, for the receipt."""
+    streams = media.other_streams
+    counts = {
+        "audio_streams": streams.audio,
+        "subtitle_streams": streams.subtitle,
+        "data_streams": streams.data,
+        "attachments": streams.attachment,
+        "attached_pictures": streams.attached_picture,
+        "further_video_streams": streams.video,
+        "tags_and_chapters": media.tag_count,
+    }
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def _in_boxes(file: DescriptorFile) -> Iterator[str]:
+    seen: set[bytes] = set()
+    end = 0
+    for path, box in all_boxes(file):
+        if path not in _ALLOWED:
+            yield "user_data_box" if box.kind in (b"udta", b"meta", b"uuid") else "unexpected_box"
+        elif path in seen and path in _ONLY_ONCE:
+            yield "box_twice"
+        elif box.end > file.size:
+            yield "broken_box"
+        else:
+            yield from _in_one_box(file, path, box)
+        seen.add(path)
+        end = max(end, box.end)
+    if end != file.size:
+        yield "trailing_bytes"
+
+
+def _in_one_box(file: DescriptorFile, path: bytes, box: Box) -> Iterator[str]:
+    if box.kind == b"mdat":
+        return
+    body = file.at(box.body, box.end - box.body)
+    if box.kind == b"free" and any(body):
+        yield "filled_free_space"
+    if path in _TIMED_BOXES and any(body[4 : 20 if body[:1] == b"\x01" else 12]):
+        yield "creation_time"
+    if box.kind == b"hdlr" and body[24:].rstrip(b"\0") not in _HARMLESS_NAMES:
+        yield "handler_name"
+    if box.kind == b"avc1" and any(body[_NAME_IN_ENTRY]):
+        yield "encoder_name"
+    if box.kind == b"dref" and body != _SELF_CONTAINED:
+        yield "outside_reference"
+
+
+def _in_container(path: Path, file: DescriptorFile) -> Iterator[str]:
+    with refusing("unreadable_output"):
+        container = av.open(str(path), "r", format="mp4", metadata_errors="replace")
+    with container, refusing("unreadable_output"):
+        if [stream.type for stream in container.streams] != ["video"]:
+            yield "further_streams"
+            return
+        if container.chapters():
+            yield "chapters"
+        tags = set(container.metadata) | set(container.streams[0].metadata)
+        if tags - _HARMLESS_TAGS:
+            yield "tags"
+        sizes = 0
+        for packet in container.demux(container.streams[0]):
+            sizes += packet.size
+            yield from _in_packet(bytes(packet)) if packet.size else ()
+        if sizes != sum(box.end - box.body for kinds, box in all_boxes(file) if kinds == b"mdat"):
+            yield "bytes_outside_samples"
+
+
+def _in_packet(payload: bytes) -> Iterator[str]:
+    kinds = {unit_type(unit) for unit in length_prefixed_units(payload)}
+    if SEI in kinds:
+        yield "sei"
+    if kinds - PICTURE_DATA - {SEI}:
+        yield "unexpected_nal_unit"
