@@ -107,6 +107,19 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             getattr(self, ending)(0)
 
+    @rule(number=NUMBERS, act=st.sampled_from(("heartbeat", "complete", "fail")))
+    def a_paused_worker_comes_back_after_another_took_over(self, number: int, act: str) -> None:
+        """The item is leased, but under a newer epoch: only the fence tells the two workers apart."""
+        self.submit(number, FACES)
+        paused = self._claim()
+        self.crash_of_every_worker()
+        while paused and (present := self._claim()):
+            if present.item_id == paused.item_id:
+                choice = -1 - self.leases.index(paused)
+                arguments = (Disposition.FAIL, "media_refused") if act == "fail" else ()
+                getattr(self, act)(choice, *arguments)
+                break
+
     # -- time and surroundings ------------------------------------------------------------------------------------
     @rule(seconds=st.sampled_from((1.0, LEASE_SECONDS / 2, LEASE_SECONDS, 600.0)))
     def time_passes(self, seconds: float) -> None:

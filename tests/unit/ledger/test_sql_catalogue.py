@@ -25,8 +25,8 @@ from opendrape.adapters.sql.tables import METADATA, artefacts, assets, work_item
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.domain.states import AssetState
-from opendrape.domain.work import ArtefactKind, Lease, WorkKind
-from opendrape.errors import CatalogueUnavailable, ConfigurationError
+from opendrape.domain.work import ArtefactKind, Failure, Lease, RetryRule, WorkKind
+from opendrape.errors import CatalogueUnavailable, ConfigurationError, Disposition
 from tests.fakes.audit_replay import Replay
 from tests.fakes.catalogue import FACES, RETRY, memory_database, new_asset, outcome
 from tests.fakes.clock import FakeClock
@@ -156,6 +156,21 @@ def test_a_locked_or_broken_database_is_unavailable_and_says_nothing_of_its_cont
     said = f"{locked.value} {broken.value}"
     assert new_asset().asset_id not in said
     assert str(tmp_path) not in said
+
+
+def test_an_item_with_no_attempts_left_is_never_handed_out_and_does_not_wait_for_ever() -> None:
+    """O-04: the allowed number of attempts was lowered while the item waited."""
+    database, clock = memory_database(), FakeClock()
+    generous = SqlCatalogue(database, clock=clock, retry=RETRY)
+    strict = SqlCatalogue(database, clock=clock, retry=RetryRule(max_attempts=1))
+    generous.register(new_asset(), actor="ingest")
+    lease = generous.claim(WorkKind, owner="worker", lease_seconds=30.0)
+    assert lease is not None
+    generous.fail(lease, Failure("storage_unavailable", Disposition.RETRY))
+    clock.advance(60.0)
+    assert strict.claim(WorkKind, owner="worker", lease_seconds=30.0) is None
+    assert (strict.sweep(), strict.open_items()) == (1, 0)
+    assert strict.asset(new_asset().asset_id).reason == "attempts_exhausted"
 
 
 @pytest.mark.parametrize("url", ["not a url", "nosuchdatabase://x"])
