@@ -127,6 +127,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "attempts_exhausted": "It was tried as often as allowed.",
         "lease_expired": "The worker fell silent; another one takes over.",
         "stopping": "The process shuts down; the next start goes on.",
+        "cancelled": "A person cancelled it.",
         "stale_lease": "Another worker took over.",
         "not_a_child": "A child's program was started by hand.",
         "illegal_transition": "This is not possible in the present state.",
