@@ -137,7 +137,7 @@ def test_a_silent_child_is_killed():
     pids = []
     limits = ChildLimits(memory_bytes=1 << 30, silence_seconds=0.6)
     with pytest.raises(ChildCrashed) as crash:
-        toy("hang", limits=limits, on_message=lambda message: pids.append(message["pid"]))
+        toy("hang_holding_the_interpreter", limits=limits, on_message=lambda message: pids.append(message["pid"]))
     assert crash.value.reason == "child_silent"
     assert is_gone(pids[0])
 

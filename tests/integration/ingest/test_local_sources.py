@@ -75,9 +75,17 @@ def test_a_changed_size_or_time_is_a_change(original):
     assert reason(store) == "source_changed"
 
 
-@pytest.mark.parametrize("replace", [lambda path: path.symlink_to("/etc/hostname"), os.mkfifo, os.mkdir])
+def test_a_link_to_a_file_that_looks_the_same_is_not_followed(original, tmp_path):
+    """I-03."""
+    store = LocalSources(Remembered(original))
+    original.rename(tmp_path / "elsewhere.mp4")
+    original.symlink_to(tmp_path / "elsewhere.mp4")
+    assert reason(store) == "source_gone"
+
+
+@pytest.mark.parametrize("replace", [os.mkfifo, os.mkdir])
 def test_what_is_no_file_any_more_is_not_opened(original, replace):
-    """I-03: a link in the place of an original is not followed; a pipe does not hold the worker."""
+    """I-03: a pipe in the place of an original does not hold the worker."""
     store = LocalSources(Remembered(original))
     original.unlink()
     replace(original)
