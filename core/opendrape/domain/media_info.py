@@ -66,6 +66,9 @@ class MediaInfo(BaseModel):
         default=0,
         description="tick of the container's time zero, never after first_tick; output times count from it",
     )
+    frames_numbered: bool = Field(
+        default=False, description="frames carry no times: the n-th that comes out has the n-th decode time"
+    )
     duration_seconds: float
     variable_frame_rate: bool
     average_rate: tuple[int, int]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -28,6 +29,7 @@ class Scan:
     last_tick: int | None = None
     last_duration: int = 0
     is_trustworthy: bool = True
+    is_numbered: bool = False
     first_pictures: list[VideoFrame] = field(default_factory=list)
 
     def shown(self, tick: int, duration: int) -> None:
@@ -41,6 +43,7 @@ def scan_packets(packets: Iterable[Packet[VideoStream]], limits: MediaLimits) ->
     """Read all packets; decode only until the first pictures are out."""
     scan = Scan()
     for packet in packets:
+        check_not_encrypted(packet)
         if len(scan.first_pictures) < FIRST_PICTURES:
             scan.first_pictures += packet.decode()
         if packet.size:
@@ -49,10 +52,14 @@ def scan_packets(packets: Iterable[Packet[VideoStream]], limits: MediaLimits) ->
     return scan
 
 
-def scan_pictures(packets: Iterable[Packet[VideoStream]], limits: MediaLimits) -> Scan:
-    """Decode everything; the ticks are those of the pictures that really come out, in that order."""
+def scan_pictures(packets: Iterable[Packet[VideoStream]], limits: MediaLimits, *, times_may_be_guessed: bool) -> Scan:
+    """Decode everything; the ticks are those of the pictures that really come out, in that order.
+
+    ``times_may_be_guessed``: the container knows decode times only (AVI), and FFmpeg's guess at the others can be wrong.
+    """
     scan, packet_ticks, untimed = Scan(), array("q"), 0
     for packet in packets:
+        check_not_encrypted(packet)
         if packet.is_keyframe and packet.pts is not None and not packet.is_discard:
             scan.key_ticks.append(packet.pts)
         if packet.size and packet.dts is not None:
@@ -60,8 +67,8 @@ def scan_pictures(packets: Iterable[Packet[VideoStream]], limits: MediaLimits) -
         for frame in packet.decode():
             _note_picture(scan, frame, limits)
             untimed += frame.pts is None
-    if untimed:
-        _number_by_order(scan, untimed, packet_ticks)
+    if untimed or (times_may_be_guessed and not increases(scan.ticks)):
+        _number_by_order(scan, packet_ticks)
     return scan
 
 
@@ -90,11 +97,23 @@ def _note_picture(scan: Scan, frame: VideoFrame, limits: MediaLimits) -> None:
     limits.check_frames(len(scan.ticks))
 
 
-def _number_by_order(scan: Scan, untimed: int, packet_ticks: array[int]) -> None:
-    """Pictures without a time of their own: the n-th picture is shown at the n-th decode time, and only so."""
-    count = len(scan.ticks)
-    if untimed != count or len(packet_ticks) < count:
+def _number_by_order(scan: Scan, packet_ticks: array[int]) -> None:
+    """Pictures without times of their own: the n-th picture is shown at the n-th decode time.
+
+    Such a video can only be read from its start, so it has one key frame.
+    """
+    if len(packet_ticks) != len(scan.ticks):
         raise MediaRefused(reason="timestamps_unusable")
-    scan.ticks = packet_ticks[:count]
-    scan.key_ticks = array("q")
-    scan.last_tick, scan.last_duration = scan.ticks[-1], 0
+    scan.ticks, scan.key_ticks, scan.is_numbered = packet_ticks, array("q"), True
+    scan.last_tick, scan.last_duration = packet_ticks[-1], 0
+
+
+def increases(ticks: Sequence[int]) -> bool:
+    """True when every tick is later than the one before."""
+    return all(earlier < later for earlier, later in pairwise(ticks))
+
+
+def check_not_encrypted(packet: Packet[VideoStream]) -> None:
+    """Raise :class:`MediaRefused` (``encrypted``) for a packet that only its key can open."""
+    if packet.has_sidedata("encryption_info"):
+        raise MediaRefused(reason="encrypted")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 from av.sidedata.sidedata import Type
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from opendrape.domain.media_info import ColourTags
+from opendrape.domain.media_info import ColourTags, FieldOrder
 from opendrape.errors import MediaRefused
 
 _JPEG_RANGE: Final = 2
@@ -24,6 +26,12 @@ _HDR: Final = frozenset(
         Type.AMBIENT_VIEWING_ENVIRONMENT,
     }
 )
+_FIELD_ORDERS: Final = {  # AV_FIELD_TT, BB, TB, BT: the second letter is the field that is shown first
+    2: FieldOrder.TOP_FIRST,
+    3: FieldOrder.BOTTOM_FIRST,
+    4: FieldOrder.BOTTOM_FIRST,
+    5: FieldOrder.TOP_FIRST,
+}
 _LAYOUT: Final = frozenset({Type.STEREO3D, Type.SPHERICAL})
 
 
@@ -53,3 +61,18 @@ def display_matrix(picture: VideoFrame) -> tuple[int, ...] | None:
         return None
     matrix = struct.unpack("=9i", bytes(entries[0])[:36])  # type: ignore[arg-type]
     return None if matrix == _IDENTITY else matrix
+
+
+def is_interlaced(pictures: Sequence[VideoFrame]) -> bool:
+    """True when any of the pictures consists of two fields."""
+    return any(picture.interlaced_frame for picture in pictures)
+
+
+def field_order(context: VideoCodecContext, pictures: Sequence[VideoFrame]) -> FieldOrder:
+    """How ``pictures``, decoded by ``context``, are scanned; refuses when it is unknown which field comes first."""
+    if not is_interlaced(pictures):
+        return FieldOrder.PROGRESSIVE
+    order = _FIELD_ORDERS.get(int(context.field_order))
+    if order is None:
+        raise MediaRefused(reason="field_order_unknown")
+    return order

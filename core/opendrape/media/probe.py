@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from math import floor
 
 from av.container import InputContainer
 
-from opendrape.domain.media_info import FieldOrder, MediaInfo, OtherStreams
+from opendrape.domain.media_info import MediaInfo, OtherStreams
 from opendrape.domain.timeline import Timeline
 from opendrape.errors import MediaRefused
 from opendrape.media.allowed import check_pixel_format, timing_is_exact
@@ -17,12 +16,10 @@ from opendrape.media.boundary import refusing
 from opendrape.media.kinds import Kind
 from opendrape.media.limits import MediaLimits
 from opendrape.media.opening import OpenedVideo, opened_video, real_videos
-from opendrape.media.packet_scan import Scan, scan_packets, scan_pictures
-from opendrape.media.picture_facts import check_side_data, colour_tags, display_matrix
+from opendrape.media.packet_scan import Scan, increases, scan_packets, scan_pictures
+from opendrape.media.picture_facts import check_side_data, colour_tags, display_matrix, field_order, is_interlaced
 
 _THREADS = 2
-_TOP_FIRST_CODES = frozenset({2, 5})  # AV_FIELD_TT, AV_FIELD_BT
-_BOTTOM_FIRST_CODES = frozenset({3, 4})  # AV_FIELD_BB, AV_FIELD_TB
 
 
 @dataclass(frozen=True)
@@ -42,14 +39,11 @@ def probe(descriptor: int, limits: MediaLimits) -> ProbeResult:
     with opened_video(descriptor, limits, threads=_THREADS) as video, refusing("corrupt"):
         if timing_is_exact(video.kind, video.decoder):
             scan = scan_packets(video.container.demux(video.stream), limits)
-            if scan.is_trustworthy and not _is_interlaced(scan):
+            if scan.is_trustworthy and not is_interlaced(scan.first_pictures):
                 return _result(video, scan, limits)
     with opened_video(descriptor, limits, threads=_THREADS) as video, refusing("corrupt"):
-        return _result(video, scan_pictures(video.container.demux(video.stream), limits), limits)
-
-
-def _is_interlaced(scan: Scan) -> bool:
-    return any(frame.interlaced_frame for frame in scan.first_pictures)
+        packets = video.container.demux(video.stream)
+        return _result(video, scan_pictures(packets, limits, times_may_be_guessed=video.kind is Kind.AVI), limits)
 
 
 def _result(video: OpenedVideo, scan: Scan, limits: MediaLimits) -> ProbeResult:
@@ -66,7 +60,7 @@ def _result(video: OpenedVideo, scan: Scan, limits: MediaLimits) -> ProbeResult:
 
 def _timeline(video: OpenedVideo, scan: Scan) -> Timeline:
     ticks, time_base = scan.ticks, video.stream.time_base
-    if not time_base or any(later <= earlier for earlier, later in pairwise(ticks)):
+    if not time_base or not increases(ticks):
         raise MediaRefused(reason="timestamps_unusable")
     keys = set(scan.key_ticks)
     # the first shown frame can always be reached: decoding then starts where the stream starts
@@ -94,12 +88,13 @@ def _media(video: OpenedVideo, scan: Scan, timeline: Timeline) -> MediaInfo:
         bit_depth=picture.format.components[0].bits,
         sample_aspect_ratio=(aspect.numerator, aspect.denominator),
         display_matrix=display_matrix(picture),
-        field_order=_field_order(video, scan),
+        field_order=field_order(context, scan.first_pictures),
         colour=colour_tags(picture),
         time_base=(timeline.time_base.numerator, timeline.time_base.denominator),
         frame_count=len(timeline),
         first_tick=timeline.ticks[0],
         origin_tick=_origin_tick(video, timeline),
+        frames_numbered=scan.is_numbered,
         duration_seconds=float(timeline.duration),
         variable_frame_rate=timeline.is_variable,
         average_rate=(timeline.average_rate.numerator, timeline.average_rate.denominator),
@@ -107,17 +102,6 @@ def _media(video: OpenedVideo, scan: Scan, timeline: Timeline) -> MediaInfo:
         other_streams=_other_streams(video.container),
         tag_count=_tag_count(video.container),
     )
-
-
-def _field_order(video: OpenedVideo, scan: Scan) -> FieldOrder:
-    if not _is_interlaced(scan):
-        return FieldOrder.PROGRESSIVE
-    code = int(video.stream.codec_context.field_order)
-    if code in _TOP_FIRST_CODES:
-        return FieldOrder.TOP_FIRST
-    if code in _BOTTOM_FIRST_CODES:
-        return FieldOrder.BOTTOM_FIRST
-    raise MediaRefused(reason="field_order_unknown")
 
 
 def _origin_tick(video: OpenedVideo, timeline: Timeline) -> int:

@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from opendrape.domain.media_info import FieldOrder, MediaInfo
+from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.timeline import Timeline
 from opendrape.errors import FidelityBroken
 from opendrape.media.allowed import without_range
@@ -23,7 +23,7 @@ from opendrape.media.boundary import refusing
 from opendrape.media.chunk_packets import chunk_packets, opened_chunk
 from opendrape.media.movie_boxes import opened_boxes, shown_seconds
 from opendrape.media.nal_units import annex_b_units, length_prefixed_units
-from opendrape.media.picture_facts import colour_tags, display_matrix
+from opendrape.media.picture_facts import colour_tags, display_matrix, field_order
 
 
 def prove(destination: Path, chunks: Sequence[Path], *, media: MediaInfo, timeline: Timeline) -> None:
@@ -53,7 +53,6 @@ def _first_picture(container: InputContainer) -> VideoFrame:
 
 def _compare_stream(container: InputContainer, picture: VideoFrame, media: MediaInfo) -> None:
     stream = container.streams.video[0]
-    interlaced = media.field_order is not FieldOrder.PROGRESSIVE
     aspect = stream.sample_aspect_ratio or Fraction(1)
     differences = {
         "codec_differs": stream.codec_context.name != "h264",
@@ -62,7 +61,7 @@ def _compare_stream(container: InputContainer, picture: VideoFrame, media: Media
         "sample_aspect_differs": aspect != Fraction(*media.sample_aspect_ratio),
         "rotation_differs": display_matrix(picture) != media.display_matrix,
         "colour_differs": colour_tags(picture) != media.colour,
-        "field_order_differs": picture.interlaced_frame != interlaced,
+        "field_order_differs": field_order(stream.codec_context, [picture]) != media.field_order,
     }
     for reason, is_broken in differences.items():
         if is_broken:

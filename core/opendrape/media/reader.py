@@ -37,7 +37,7 @@ def read_pictures(
             packets = _packets_from(video, timeline, timeline.key_frame_at_or_before(span.start))
         wanted = span.start
         for number, frame in enumerate(_decoded(packets)):
-            tick = _tick(frame, timeline, number)
+            tick = _tick(frame, media, timeline, number)
             if not _is_wanted(frame, tick, timeline, start=span.start, wanted=wanted):
                 continue
             picture = Picture(frame, index=wanted, tick=tick)
@@ -97,11 +97,11 @@ def _decoded(packets: _Packets) -> Iterator[VideoFrame]:
         yield from frames
 
 
-def _tick(frame: VideoFrame, timeline: Timeline, number: int) -> int:
-    """The frame's own time; frames without one were numbered by order by the probe, which made them one chunk."""
-    if frame.pts is not None:
+def _tick(frame: VideoFrame, media: MediaInfo, timeline: Timeline, number: int) -> int:
+    """The frame's own time, or by order for a video that is only ever read from its start."""
+    if not media.frames_numbered and frame.pts is not None:
         return frame.pts
-    if timeline.key_frames != (0,) or number >= len(timeline):
+    if not media.frames_numbered or number >= len(timeline):
         raise MediaRefused(reason="corrupt")
     return timeline.ticks[number]
 
