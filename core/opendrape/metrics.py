@@ -27,7 +27,7 @@ from opendrape.domain.reasons import REASONS
 from opendrape.domain.regions import MaskReport
 from opendrape.domain.states import AssetState
 from opendrape.domain.work import Assembled, ChunkMasked, Delivered, Lease, Outcome, WorkKind
-from opendrape.errors import OpenDrapeError
+from opendrape.errors import FidelityBroken, OpenDrapeError, ResidualFound, ScrubIncomplete
 
 OTHER: Final = "other"
 _NONE: Final = "none"
@@ -40,7 +40,8 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _STORES: Final = frozenset({"state", "destination"})
 _WORK_SECONDS: Final = (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600)
 _HTTP_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_FAILED_CHECK: Final = {"fidelity": "fidelity", "scrub": "scrub", "residual": "residual", "read_back": "delivery"}
+_FAILED_CHECK: Final = {FidelityBroken: "fidelity", ScrubIncomplete: "scrub", ResidualFound: "residual"}
+_FAILED_DELIVERY: Final = "read_back_differs"
 
 
 class CatalogueFigures(Protocol):
@@ -164,6 +165,7 @@ class MeteredHandler:
             outcome = self._inside.handle(lease, progress)
         except OpenDrapeError as error:
             self._failed(lease.kind, start, str(error.disposition), error.reason)
+            self._count_failed_check(error)
             raise
         except Exception:
             self._failed(lease.kind, start, "retry", "unexpected")
@@ -174,9 +176,13 @@ class MeteredHandler:
 
     def _failed(self, kind: WorkKind, start: float, outcome: str, reason: str) -> None:
         self._metrics.work_ended(kind, seconds=self._monotonic() - start, outcome=outcome, reason=reason)
-        for prefix, check in _FAILED_CHECK.items():
-            if reason.startswith(prefix):
-                self._metrics.verified(check, passed=False)
+
+    def _count_failed_check(self, error: OpenDrapeError) -> None:
+        check = next((name for kind, name in _FAILED_CHECK.items() if isinstance(error, kind)), None)
+        if error.reason == _FAILED_DELIVERY:
+            check = "delivery"
+        if check is not None:
+            self._metrics.verified(check, passed=False)
 
 
 def render(metrics: Metrics) -> tuple[bytes, str]:

@@ -22,7 +22,13 @@ from opendrape.domain.work import (
     Outcome,
     WorkKind,
 )
-from opendrape.errors import CatalogueUnavailable, FidelityBroken, StorageUnavailable
+from opendrape.errors import (
+    CatalogueUnavailable,
+    FidelityBroken,
+    ResidualFound,
+    ScrubIncomplete,
+    StorageUnavailable,
+)
 from opendrape.metrics import MeteredHandler, Metrics, render
 
 CANARY = "Zyxwv Patientovich 1981"
@@ -154,7 +160,7 @@ def test_a_metered_handler_returns_what_the_handler_returned() -> None:
     metrics, ticks = Metrics(), iter((10.0, 13.0))
     outcome = ChunkMasked(artefact=artefact(ArtefactKind.CHUNK), report=report())
     handler = MeteredHandler(StandInHandler(outcome), metrics, lambda: next(ticks))
-    assert handler.handle(LEASE, lambda _fraction: None) is outcome
+    assert handler.handle(LEASE, lambda fraction: None) is outcome
     assert handler.kinds == {WorkKind.MASK}
     assert value(metrics, "work_seconds_sum", kind="mask") == 3.0
     assert value(metrics, "frames_total") == 100
@@ -164,7 +170,7 @@ def test_a_metered_handler_returns_what_the_handler_returned() -> None:
     ("error", "outcome", "reason"),
     [
         (StorageUnavailable(), "retry", "storage_unavailable"),
-        (FidelityBroken(), "fail", "fidelity_broken"),
+        (FidelityBroken(reason="ticks_differ"), "fail", "ticks_differ"),
         (ValueError(CANARY), "retry", "unexpected"),
     ],
 )
@@ -172,7 +178,7 @@ def test_a_metered_handler_counts_an_error_and_raises_it(error: Exception, outco
     """H-07: the error rate, by bounded reason."""
     metrics = Metrics()
     with pytest.raises(type(error)):
-        MeteredHandler(StandInHandler(error), metrics, lambda: 0.0).handle(LEASE, lambda _fraction: None)
+        MeteredHandler(StandInHandler(error), metrics, lambda: 0.0).handle(LEASE, lambda fraction: None)
     assert value(metrics, "work_items_total", kind="mask", outcome=outcome, reason=reason) == 1
     failed = value(metrics, "verifications_total", check="fidelity", result="failed")
     assert failed == (1 if isinstance(error, FidelityBroken) else None)
@@ -238,3 +244,20 @@ def test_the_text_format_is_the_one_prometheus_reads() -> None:
 def test_every_reason_has_a_sentence() -> None:
     """H-04: a reason is explained to a person."""
     assert all(text.endswith(".") and text[0].isupper() for text in REASONS.values())
+
+
+@pytest.mark.parametrize(
+    ("error", "check"),
+    [
+        (FidelityBroken(reason="packet_differs"), "fidelity"),
+        (ScrubIncomplete(), "scrub"),
+        (ResidualFound(), "residual"),
+        (StorageUnavailable(reason="read_back_differs"), "delivery"),
+    ],
+)
+def test_every_kind_of_check_that_fails_is_counted_as_failed(error: Exception, check: str) -> None:
+    """H-07: verification results, whatever the exact reason is."""
+    metrics = Metrics()
+    with pytest.raises(type(error)):
+        MeteredHandler(StandInHandler(error), metrics, lambda: 0.0).handle(LEASE, lambda fraction: None)
+    assert value(metrics, "verifications_total", check=check, result="failed") == 1
