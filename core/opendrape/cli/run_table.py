@@ -17,7 +17,7 @@ from opendrape_ingest.result import ScannedFile, ScanResult, Status
 RETRYABLE = frozenset({AssetState.FAILED, AssetState.QUARANTINED, AssetState.CANCELLED})
 _QUIET = frozenset({Status.IGNORED})
 _NUMBERS = ("frames", "faces", "text", "tracks", "seconds", "speed")
-_COLUMNS = ("source", "state", *_NUMBERS, "receipt")
+_COLUMNS = ("#", "source", "state", *_NUMBERS, "receipt")
 
 
 def show_outcomes(terminal: Terminal, scanned: ScanResult, outcomes: Mapping[str, AssetOutcome], out: Path) -> None:
@@ -27,10 +27,12 @@ def show_outcomes(terminal: Terminal, scanned: ScanResult, outcomes: Mapping[str
     table = Table(title=f"delivered to {out}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     for column in _COLUMNS:
         fixed = column != "source"
-        table.add_column(column, justify="right" if column in _NUMBERS else "left", no_wrap=fixed, overflow="fold")
+        table.add_column(
+            column, justify="right" if column in ("#", *_NUMBERS) else "left", no_wrap=fixed, overflow="fold"
+        )
     shown = [file for file in scanned.files if file.asset_id in outcomes and file.status is not Status.DUPLICATE]
-    for file in shown:
-        table.add_row(*_cells(file, outcomes[file.asset_id or ""]))
+    for number, file in enumerate(shown, 1):
+        table.add_row(str(number), *_cells(file, outcomes[file.asset_id or ""]))
     if shown:
         terminal.say(table)
     # below, not in the table: a pseudonym with its policy is longer than a terminal is wide
