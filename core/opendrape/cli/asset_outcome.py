@@ -7,6 +7,7 @@ from typing import Any
 
 from opendrape.bootstrap import Container
 from opendrape.cli.receipts import delivery_fault
+from opendrape.cli.worked_time import worked_seconds
 from opendrape.domain.reasons import explain
 from opendrape.domain.states import AssetState
 from opendrape.domain.work import ArtefactKind, Asset
@@ -15,7 +16,7 @@ from opendrape.errors import OpenDrapeError
 
 @dataclass(frozen=True, slots=True)
 class AssetOutcome:
-    """One asset after a run. ``seconds`` is the masker's own time; ``speed`` is video seconds per such second."""
+    """One asset after a run. ``seconds`` of work, plan to delivery; ``speed`` is video seconds per such second."""
 
     asset: str
     state: AssetState
@@ -53,7 +54,7 @@ def outcome_of(container: Container, asset_id: str) -> AssetOutcome:
     output, receipt, fault = _delivered(container, asset)
     if report is None:
         return AssetOutcome(asset_id, asset.state, asset.reason, output=output, receipt=receipt, receipt_fault=fault)
-    seconds = report.seconds.get("total", sum(report.seconds.values()))
+    seconds = worked_seconds(catalogue.audit_events(asset_id))
     return AssetOutcome(
         asset=asset_id,
         state=asset.state,

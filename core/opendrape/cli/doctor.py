@@ -23,6 +23,7 @@ from opendrape.errors import OpenDrapeError
 from opendrape.media.child_check import prove_walls
 from opendrape.settings import Settings
 
+_DEFAULT_POLICY = "faces"
 _ENOUGH_BYTES = 5 * 2**30
 _PACKAGES = ("av", "numpy", "opencv-python-headless", "onnxruntime", "sqlalchemy", "cryptography", "fastapi")
 
@@ -93,9 +94,11 @@ def _map(settings: Settings) -> Iterator[Finding]:
 def _models(settings: Settings) -> Iterator[Finding]:
     for name in policy_names(settings.policy_folders):
         missing = missing_roles(settings, policy_named(settings, name))
-        text = f"no model for {', '.join(missing)}: run `opendrape models sync`" if missing else "every model is there"
+        text = f"no model for {', '.join(missing)}" if missing else "every model is there"
+        if missing and name == _DEFAULT_POLICY:
+            text += ": run `opendrape models sync`"
         # `full` promises more than any model of this build; only the default level must work for a fit machine
-        state = "ok" if not missing else "wrong" if name == "faces" else "note"
+        state = "ok" if not missing else "wrong" if name == _DEFAULT_POLICY else "note"
         yield Finding(f"policy {name}", state, text)
 
 
