@@ -148,6 +148,7 @@ def _locked(descriptor: int) -> Iterator[None]:
 
 
 def _sweep(container: Container) -> None:
+    container.catalogue.reclaim()
     empty_folder(container.settings.scratch_dir)
     for store in (container.work_blobs, container.destination_blobs):
         if isinstance(store, LocalBlobStore):

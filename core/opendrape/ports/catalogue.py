@@ -135,6 +135,11 @@ class Catalogue(Protocol):
         unsent for long; returns how many items changed. Idempotent, safe to run anywhere, any time.
         """
 
+    def reclaim(self) -> int:
+        """The same for every leased item, whatever its deadline: for one who knows that no worker lives (the sole owner
+        of a state folder at its start). A worker that lives all the same becomes stale; nothing is written twice.
+        """
+
     # -- outbox and audit -----------------------------------------------------------------------------------------
     def take_rings(self, limit: int = 100) -> Sequence[OutboxRing]:
         """Unsent rings, oldest first. Taking does not remove them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import secrets
 from typing import TYPE_CHECKING
 
 from opendrape.ledger.worker import Worker
@@ -23,9 +23,9 @@ def build_masker(container: Container) -> list[Worker]:
             doorbell=container.doorbell,
             clock=container.clock,
             handler=MeteredHandler(MaskHandler(container), container.metrics, container.clock.monotonic),
-            owner=f"masker-{socket.gethostname()}-{os.getpid()}-{slot}",
+            owner=f"masker-{os.getpid()}-{secrets.token_hex(4)}",
             lease_seconds=work.lease_seconds,
             heartbeat_seconds=work.heartbeat_seconds,
         )
-        for slot in range(container.settings.masker.slots)
+        for _ in range(container.settings.masker.slots)
     ]

@@ -142,6 +142,10 @@ class SqlCatalogue(Catalogue):
         with self._writing() as tx:
             return ledger.sweep(tx)
 
+    def reclaim(self) -> int:
+        with self._writing() as tx:
+            return ledger.sweep(tx, all_leases=True)
+
     # -- outbox and audit -----------------------------------------------------------------------------------------
     def take_rings(self, limit: int = 100) -> Sequence[OutboxRing]:
         with self._reading() as tx:

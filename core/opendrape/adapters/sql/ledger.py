@@ -76,9 +76,9 @@ def fail(tx: Transaction, lease: Lease, failure: Failure) -> None:
             _give_up(tx, lease, failure)
 
 
-def sweep(tx: Transaction) -> int:
+def sweep(tx: Transaction, *, all_leases: bool = False) -> int:
     """Collect leases that ran out and ring again where a ring may be lost; how many items changed their state."""
-    changed = sum(_collect(tx, row) for row in _abandoned(tx))
+    changed = sum(_collect(tx, row) for row in _abandoned(tx, all_leases=all_leases))
     for row in _unheard(tx):
         items.ring_again(tx, row)
     return changed
@@ -112,8 +112,9 @@ def _take_asset_along(tx: Transaction, asset_id: str, after: AssetState, *, acto
     items.cancel_open(tx, asset_id, actor=actor, reason=reason)
 
 
-def _abandoned(tx: Transaction) -> list[Row[Any]]:
-    ran_out = and_(work_items.c.state == WorkState.LEASED, work_items.c.lease_until <= tx.now)
+def _abandoned(tx: Transaction, *, all_leases: bool) -> list[Row[Any]]:
+    leased = work_items.c.state == WorkState.LEASED
+    ran_out = leased if all_leases else and_(leased, work_items.c.lease_until <= tx.now)
     # Only when the allowed number of attempts was lowered meanwhile; nobody would ever claim such an item.
     used_up = and_(work_items.c.state == WorkState.QUEUED, work_items.c.attempts >= tx.retry.max_attempts)
     query = select(work_items).where(or_(ran_out, used_up)).order_by(work_items.c.asset_id, work_items.c.item_id)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import resource
 import sys
 import time
@@ -58,6 +61,7 @@ class ChunkMasker:
         ).run()
         self._spend(facts.seconds)
         self._spend({"render": time.perf_counter() - started})
+        self._settle()
         return facts
 
     def _check(self) -> CheckResult:
@@ -66,6 +70,7 @@ class ChunkMasker:
             self.job, self.chunk_path, self._evidence, self._second_looks(), lambda frame: self._progress(frame, 0.7)
         ).run()
         self._spend({"check": time.perf_counter() - started})
+        self._settle()
         return result
 
     def _remask_or_quarantine(self, findings: Sequence[ResidualFinding]) -> None:
@@ -121,6 +126,12 @@ class ChunkMasker:
     def _progress(self, frame: int, offset: float) -> None:
         share = (frame - self.job.span.start + 1) / len(self.job.span)
         self.report_progress(offset + share * (0.7 if offset == 0 else 0.3))
+
+    def _settle(self) -> None:
+        """What a stage allocated goes back to the system before the next one starts."""
+        gc.collect()
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).malloc_trim(0)
 
     def _spend(self, seconds: dict[str, float]) -> None:
         for stage, spent in seconds.items():
