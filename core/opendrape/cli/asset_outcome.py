@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from opendrape.bootstrap import Container
 from opendrape.cli.receipts import delivery_fault
@@ -12,6 +14,18 @@ from opendrape.domain.reasons import explain
 from opendrape.domain.states import AssetState
 from opendrape.domain.work import ArtefactKind, Asset
 from opendrape.errors import OpenDrapeError
+
+RECEIPT_FAULTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "receipt_missing": "Delivered before, but not into this folder: name that one, or another --state-dir.",
+        "output_missing": "The receipt is here, but its video is gone from this folder.",
+        "output_differs": "The video is not the one that was delivered: it was changed afterwards.",
+        "tampered": "The receipt was changed after it was signed.",
+        "wrong_key": "The receipt was signed with another key than the one of this state folder.",
+        "unreadable": "The receipt cannot be read.",
+    }
+)
+"""What is wrong with a delivery that once was right, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +53,9 @@ class AssetOutcome:
     @property
     def sentence(self) -> str:
         """The reason in words; empty when there is none."""
-        return explain(self.reason or self.receipt_fault) or ""
+        if self.receipt_fault:
+            return RECEIPT_FAULTS.get(self.receipt_fault, explain(self.receipt_fault) or "")
+        return explain(self.reason) or ""
 
     def as_json(self) -> dict[str, Any]:
         """Ids, counts and times: nothing names a person or a source."""

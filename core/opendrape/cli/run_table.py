@@ -38,7 +38,7 @@ def show_outcomes(terminal: Terminal, scanned: ScanResult, outcomes: Mapping[str
     # below, not in the table: a pseudonym with its policy is longer than a terminal is wide
     for number, file in enumerate(shown, 1):
         outcome = outcomes[file.asset_id or ""]
-        if outcome.output:
+        if outcome.output and outcome.delivered:
             terminal.say(f"{number:3}  {out / outcome.output}")
     for line in remarks(scanned.files, outcomes):
         terminal.say(line)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from opendrape.cli.asset_outcome import AssetOutcome
+from opendrape.cli.asset_outcome import RECEIPT_FAULTS, AssetOutcome
 from opendrape.cli.run import _files_json
 from opendrape.cli.run_table import printable, remarks, show_outcomes
 from opendrape.cli.terminal import Terminal
 from opendrape.domain.states import AssetState
 from opendrape_ingest.result import ScannedFile, ScanResult, Status
+from opendrape_uploader.receipts import Verdict
 
 GOOD = AssetOutcome(
     "ar-1",
@@ -84,3 +85,13 @@ def test_a_hostile_name_cannot_write_on_the_terminal() -> None:
     """I-03: control characters and lone surrogates in names are shown, not obeyed."""
     assert printable("a\x1b[2Jb\nc\udcff.mp4") == "a\\x1b[2Jb\\x0ac\\udcff.mp4"
     assert printable("Ærø [bold]x%#{}.mp4") == "Ærø [bold]x%#{}.mp4"
+
+
+def test_every_fault_of_a_receipt_has_its_sentence() -> None:
+    """D-06: whatever the verification says, a person is told what it means."""
+    faults = {str(verdict) for verdict in Verdict} - {"valid"} | {"receipt_missing"}
+    assert set(RECEIPT_FAULTS) == faults
+    moved = AssetOutcome(
+        "ar-1", AssetState.DELIVERED, output="ar-1/x.mp4", receipt="r", receipt_fault="receipt_missing"
+    )
+    assert "not into this folder" in remarks(FILES[:1], {"ar-1": moved})[0]
