@@ -55,7 +55,7 @@ def scan_packets(packets: Iterable[Packet[VideoStream]], limits: MediaLimits) ->
 def scan_pictures(packets: Iterable[Packet[VideoStream]], limits: MediaLimits, *, times_may_be_guessed: bool) -> Scan:
     """Decode everything; the ticks are those of the pictures that really come out, in that order.
 
-    ``times_may_be_guessed``: the container knows decode times only (AVI), and FFmpeg's guess at the others can be wrong.
+    ``times_may_be_guessed``: the container knows decode times only (AVI); FFmpeg's guess at the others can be wrong.
     """
     scan, packet_ticks, untimed = Scan(), array("q"), 0
     for packet in packets:

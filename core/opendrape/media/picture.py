@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 
 from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 
 from opendrape.errors import MediaRefused
 
@@ -29,7 +31,8 @@ class Plane:
 class Picture:
     """A decoded picture: ``index`` counts frames in presentation order, ``tick`` is its time in the stream's time base.
 
-    Views handed out by :attr:`planes` belong to the picture as it was; :meth:`writable_planes` may move the pixels.
+    Views from :attr:`planes` keep the pixels they were taken from alive: they stay valid, and unpainted, whatever
+    happens to the picture afterwards.
     """
 
     def __init__(self, frame: VideoFrame, *, index: int, tick: int) -> None:
@@ -40,7 +43,6 @@ class Picture:
         self.pixel_format = frame.format.name
         self.bit_depth = frame.format.components[0].bits
         self._frame = frame
-        self._views: list[memoryview] = []
         self._is_own = False
 
     @property
@@ -61,35 +63,29 @@ class Picture:
     @property
     def planes(self) -> tuple[Plane, ...]:
         """Y, U, V as read-only views without a copy."""
-        return self._views_of_planes(read_only=True)
+        if self._is_own:
+            return tuple(self._plane(plane, memoryview(plane).toreadonly()) for plane in self._frame.planes)
+        return tuple(self._plane(plane, _lasting_view(plane)) for plane in self._frame.planes)
 
     def writable_planes(self) -> tuple[Plane, ...]:
-        """Y, U, V as writable views; copied first when the decoder still refers to the pixels.
-
-        Raises ``BufferError`` when somebody still holds an array over a view from :attr:`planes`, because the pixels
-        may move away from under it.
-        """
+        """Y, U, V as writable views; copied first when the decoder, or a view from :attr:`planes`, still needs them."""
         if not self._is_own:
-            self._give_up_views()
             self._frame.make_writable()
             self._is_own = True
-        return self._views_of_planes(read_only=False)
+        return tuple(self._plane(plane, memoryview(plane)) for plane in self._frame.planes)
 
-    def _give_up_views(self) -> None:
-        for view in self._views:
-            view.release()
-        self._views.clear()
+    def _plane(self, plane: VideoPlane, memory: memoryview) -> Plane:
+        if plane.line_size <= 0:
+            raise MediaRefused(reason="unsupported_pixel_format")
+        return Plane(memory, plane.width, plane.height, plane.line_size, 1 if self.bit_depth <= 8 else 2)
 
-    def _views_of_planes(self, *, read_only: bool) -> tuple[Plane, ...]:
-        sample_bytes = 1 if self.bit_depth <= 8 else 2
-        planes = []
-        for plane in self._frame.planes:
-            if plane.line_size <= 0:
-                raise MediaRefused(reason="unsupported_pixel_format")
-            view = memoryview(plane)
-            if read_only:
-                view = view.toreadonly()
-            if not self._is_own:
-                self._views.append(view)
-            planes.append(Plane(view, plane.width, plane.height, plane.line_size, sample_bytes))
-        return tuple(planes)
+
+def _lasting_view(plane: VideoPlane) -> memoryview:
+    """A read-only view that holds a reference of its own to the pixels.
+
+    PyAV's own view holds the frame, and ``make_writable`` lets a frame change its pixels under the view; a DLPack
+    capsule holds the pixels themselves.
+    """
+    memory = (ctypes.c_ubyte * plane.buffer_size).from_address(plane.buffer_ptr)
+    memory.pixels = plane.__dlpack__()  # type: ignore[attr-defined]
+    return memoryview(memory).cast("B").toreadonly()
