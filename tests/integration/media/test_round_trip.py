@@ -189,6 +189,14 @@ def test_chunks_that_are_not_the_timeline_are_not_assembled(written: tuple[Probe
         assert caught.value.reason == "ticks_differ"
 
 
+def test_the_encoder_chooses_its_own_key_frames(tmp_path: Path) -> None:
+    """V-10: a source of key frames only would otherwise become a file several times its size."""
+    source = pattern(tmp_path / "s.mp4", "-c:v", "libx264", "-g", "1")
+    found, _, destination = through(source, tmp_path)
+    assert found.media.key_frames == 25
+    assert probed(destination).media.key_frames == 2
+
+
 def test_pictures_out_of_order_are_not_written(tmp_path: Path) -> None:
     """V-10: the encoder would shift their times."""
     source = pattern(tmp_path / "s.mp4", "-c:v", "libx264")
@@ -201,6 +209,7 @@ def test_pictures_out_of_order_are_not_written(tmp_path: Path) -> None:
                 writer.write(early)
 
 
+_PATH = os.pathsep.join((os.environ.get("PYTHONPATH", ""), str(Path(__file__).resolve().parents[3])))
 _WRITE_ONE = """
 import hashlib, sys
 from pathlib import Path
@@ -223,7 +232,7 @@ def test_the_same_pictures_become_the_same_bytes_whatever_lies_in_memory(tmp_pat
     for filling in ("1", "90", "200"):
         run = subprocess.run(
             [sys.executable, "-c", _WRITE_ONE, str(source), str(tmp_path / filling)],
-            env={**os.environ, "MALLOC_PERTURB_": filling, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+            env={**os.environ, "MALLOC_PERTURB_": filling, "PYTHONPATH": _PATH},
             check=True,
             capture_output=True,
             text=True,
