@@ -11,14 +11,14 @@ from typing import BinaryIO, Self
 
 import numpy as np
 
-from opendrape.media.reader import Picture
+from opendrape.media.reader import Picture, Plane
 from opendrape_masker.engine.paint import PixelRect
 from opendrape_masker.engine.pictures import Array, plane_array
 
 _HEAD = struct.Struct("<qqII")
 _RECT = struct.Struct("<4i")
-LATTICE = 16
-"""Every 16th sample in both directions is kept, at an offset that wanders from frame to frame."""
+_WIDEST_LATTICE = 16
+_SAMPLES_ACROSS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +64,26 @@ def read_evidence(path: Path) -> Iterator[Record]:
 
 
 def lattice_samples(picture: Picture, frame: int) -> Array:
-    """Samples of all planes on the lattice of ``frame``, flat."""
-    rows, columns = frame * 7 % LATTICE, frame * 5 % LATTICE
-    parts = [
-        plane_array(plane)[rows % plane.height :: LATTICE, columns % plane.width :: LATTICE]
-        for plane in picture.planes[:3]
-    ]
-    return np.concatenate([part.ravel() for part in parts])
+    """Samples of all planes on the lattice of ``frame``, flat.
+
+    At most every 16th sample in both directions is kept, closer together in small pictures, at an offset that wanders
+    from frame to frame.
+    """
+    parts = []
+    for plane in picture.planes[:3]:
+        rows, columns, step = _lattice(plane, frame)
+        parts.append(plane_array(plane)[rows::step, columns::step].ravel())
+    return np.concatenate(parts)
 
 
 def lattice_outside(picture: Picture, frame: int, rectangles: Sequence[PixelRect]) -> Array:
     """True where a lattice sample lies outside every region, in the order of :func:`lattice_samples`."""
-    rows, columns = frame * 7 % LATTICE, frame * 5 % LATTICE
     masks = []
     for plane in picture.planes[:3]:
+        rows, columns, step = _lattice(plane, frame)
         across, down = picture.width / plane.width, picture.height / plane.height
-        y = np.arange(rows % plane.height, plane.height, LATTICE) * down
-        x = np.arange(columns % plane.width, plane.width, LATTICE) * across
+        y = np.arange(rows, plane.height, step) * down
+        x = np.arange(columns, plane.width, step) * across
         outside = np.ones((len(y), len(x)), bool)
         for rect in rectangles:
             inside_y = (y + down > rect.y0) & (y < rect.y1)
@@ -88,3 +91,9 @@ def lattice_outside(picture: Picture, frame: int, rectangles: Sequence[PixelRect
             outside[np.ix_(inside_y, inside_x)] = False
         masks.append(outside.ravel())
     return np.concatenate(masks)
+
+
+def _lattice(plane: Plane, frame: int) -> tuple[int, int, int]:
+    """First row, first column and step of the lattice."""
+    step = max(1, min(_WIDEST_LATTICE, min(plane.width, plane.height) // _SAMPLES_ACROSS))
+    return frame * 7 % step, frame * 5 % step, step
