@@ -1,4 +1,4 @@
-"""C-02, O-03: kill -9 at any moment; the next run finishes, with the same result, nothing double, nothing half-visible."""
+"""C-02, O-03: kill -9 at any moment; the next run finishes alike, nothing double, nothing half-visible."""
 
 from __future__ import annotations
 
