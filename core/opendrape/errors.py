@@ -1,24 +1,24 @@
 """Which errors exist, what each does to the work item, and what to do next.
 
-    OpenDrapeError
-    ├── ConfigurationError            settings, keys or folders are wrong            -> stop before work
-    │   ├── ModelMissing              a required model is not materialised           -> stop before work
-    │   └── PolicyInvalid             a policy file cannot be used                   -> stop before work
-    ├── PermanentError                trying again cannot help                       -> failed
-    │   ├── MediaRefused              input is corrupt, unsupported or over a limit  -> failed
-    │   ├── SourceChanged             the source is not the file that was registered -> failed
-    │   ├── FidelityBroken            the written file breaks the fidelity contract  -> failed
-    │   └── ScrubIncomplete           metadata survived in the written file          -> failed
-    ├── TransientError                trying again later may help                    -> queued with back-off
-    │   ├── StorageUnavailable
-    │   ├── CatalogueUnavailable
-    │   ├── InferenceFailed           time-out, missing output, wrong shape
-    │   └── ChildCrashed              the media child died or ran over its limits
-    ├── ResidualFound                 the second look saw something                  -> quarantined
-    ├── StaleLease                    somebody else owns the item now                -> stop, write nothing
-    ├── BlobConflict                  the name exists with other content             -> failed
-    ├── IllegalTransition             the table of transitions does not allow it     -> programming error
-    └── NotFound
+OpenDrapeError
+├── ConfigurationError            settings, keys or folders are wrong            -> stop before work
+│   ├── ModelMissing              a required model is not materialised           -> stop before work
+│   └── PolicyInvalid             a policy file cannot be used                   -> stop before work
+├── PermanentError                trying again cannot help                       -> failed
+│   ├── MediaRefused              input is corrupt, unsupported or over a limit  -> failed
+│   ├── SourceChanged             the source is not the file that was registered -> failed
+│   ├── FidelityBroken            the written file breaks the fidelity contract  -> failed
+│   └── ScrubIncomplete           metadata survived in the written file          -> failed
+├── TransientError                trying again later may help                    -> queued with back-off
+│   ├── StorageUnavailable
+│   ├── CatalogueUnavailable
+│   ├── InferenceFailed           time-out, missing output, wrong shape
+│   └── ChildCrashed              the media child died or ran over its limits
+├── ResidualFound                 the second look saw something                  -> quarantined
+├── StaleLease                    somebody else owns the item now                -> stop, write nothing
+├── BlobConflict                  the name exists with other content             -> failed
+├── IllegalTransition             the table of transitions does not allow it     -> programming error
+└── NotFound
 """
 
 from __future__ import annotations

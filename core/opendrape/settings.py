@@ -33,9 +33,7 @@ class KeySettings(_Group):
 class PseudonymSettings(_Group):
     """How pseudonyms are made."""
 
-    scheme: Scheme = Field(
-        default=Scheme.RANDOM, description="random, or hmac-sha256 (the map's key reproduces it)"
-    )
+    scheme: Scheme = Field(default=Scheme.RANDOM, description="random, or hmac-sha256 (the map's key reproduces it)")
     record_number_pattern: str = Field(
         default="",
         description="regular expression with a group `record`, searched in the path below the source root; empty: none",
@@ -46,9 +44,7 @@ class IngestSettings(_Group):
     """How a source folder is read."""
 
     stable_seconds: float = Field(default=2.0, ge=0, description="a file must keep size and mtime this long")
-    stable_wait_seconds: float = Field(
-        default=10.0, ge=0, description="how long a one-shot run waits"
-    )
+    stable_wait_seconds: float = Field(default=10.0, ge=0, description="how long a one-shot run waits")
 
 
 class WorkSettings(_Group):
@@ -67,9 +63,7 @@ class MaskerSettings(_Group):
     slots: int = Field(default=1, ge=1, description="media children at a time")
     threads: int = Field(default=0, ge=0, description="threads of one child; 0: cores divided by slots")
     child_memory_bytes: int = Field(default=6 * 2**30, gt=0, description="address space of a media child")
-    child_silence_seconds: float = Field(
-        default=120.0, gt=0, description="a child silent this long is killed"
-    )
+    child_silence_seconds: float = Field(default=120.0, gt=0, description="a child silent this long is killed")
     window_memory_bytes: int = Field(
         default=320 * 2**20,
         gt=0,

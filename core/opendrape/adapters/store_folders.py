@@ -60,8 +60,9 @@ def storage_errors(missing: type[OpenDrapeError] = StorageUnavailable) -> Iterat
     except FileNotFoundError:
         raise missing from None
     except OSError as error:
-        if error.errno in _BLOCKED:
-            raise (NotFound if missing is NotFound else BlobConflict)(reason=_BLOCKED[error.errno]) from None
+        blocked = _BLOCKED.get(error.errno or 0)
+        if blocked is not None:
+            raise (NotFound if missing is NotFound else BlobConflict)(reason=blocked) from None
         raise StorageUnavailable(reason=_REASONS.get(error.errno or 0)) from None
 
 
