@@ -21,7 +21,7 @@ from opendrape_masker.synthetic import SampleRequest, SampleTruth, make_sample
 from opendrape_masker.synthetic.identity import Identity
 from opendrape_masker.synthetic.picture import packed_planes
 from opendrape_masker.synthetic.scene import Scene
-from tests.synthetic.judge import Judge, overlap, uncovered, wrong_times
+from tests.synthetic.judge import Judge, is_on, uncovered, wrong_times
 
 REQUEST = SampleRequest(seconds=Fraction(1), width=1280, height=720, rate=Fraction(10), sound=False)
 _FIXED = ModelFacts(name="fixed", role=Role.FACE, sha256="")
@@ -123,7 +123,9 @@ def test_a_face_hit_counts_only_on_a_true_face(source: tuple[Path, SampleTruth])
     assert hits[0].kind == "face"
     words = Judge((), text, _Reads("xx ANDERSON MARTA")).look(truth, video, every=5)
     assert {hit.frame for hit in words} == {0, 5}
-    assert overlap((0, 0, 4, 4), (2, 2, 6, 6)) == pytest.approx(0.25)
+    assert is_on((0, 0, 4, 4), (1, 1, 5, 5))
+    assert is_on((-50, -50, 50, 50), (0, 0, 4, 4)), "a huge hit that contains the face counts"
+    assert not is_on((0, 0, 4, 4), (3, 3, 7, 7))
 
 
 @pytest.mark.models

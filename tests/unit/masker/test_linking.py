@@ -158,3 +158,21 @@ def test_masks_are_final_once_looks_far_enough_ahead_are_known() -> None:
             growing.forget_before(frame)
             frame += 1
     assert frame == FRAMES
+
+
+def test_what_vanished_near_the_border_is_masked_out_to_the_border() -> None:
+    """V-03: a thing that leaves the picture speeds up as it likes between two looks."""
+    made = rule()
+    track = TrackLine(made, LINE, LINE.looks(made.max_gap_seconds), (640, 480))
+    for number, frame in enumerate(track.looks):
+        track.add(number, [(at(500), 0.9)] if frame == 30 else [])
+    away = [25, 26, 27, 28, 29, 31, 32, 33, 34, 35]
+    assert all(covered(track, frame, at(580)) for frame in away), "out on the right, in from the right"
+    assert all(covered(track, frame, at(500)) for frame in range(25, 36))
+    assert not covered(track, 30, at(580)), "where it was seen it is where it was seen"
+
+
+def test_a_vanished_thing_is_masked_on_along_its_speed() -> None:
+    """V-03: held masks drift with the last known motion."""
+    track = line({24: [(at(100), 0.9)], 30: [(at(130), 0.9)]})
+    assert all(covered(track, 30 + step, at(130 + 5 * step)) for step in range(6))

@@ -18,6 +18,8 @@ _SPEED_GROWTH = 0.25  # of the path between two looks: motion is not linear
 _LEAST_OVERLAP = 0.1
 _LONGEST_STEP = 1.5  # centre distance per look, in sizes of the thing
 _SIZE_RATIO = 2.2
+_NEAR_BORDER = 2.0  # sizes of the thing: what vanished this near a border went out there, however fast
+_LONGEST_DRIFT = 2.0  # sizes of the thing
 
 
 @dataclass(eq=False, slots=True)
@@ -79,14 +81,23 @@ class _Motion:
     end: int
     first: Box
     last: Box
+    seen: int | None = None
 
     def at(self, tick: int, *, moving: bool) -> Box:
         if not moving:
             return hull(self.first, self.last)
+        if self.seen is not None:
+            return self._held_at(tick)
         share = (tick - self.start) / max(1, self.end - self.start)
         dx, dy = centre_shift(self.first, self.last)
         path = max(abs(dx), abs(dy)) * _SPEED_GROWTH * 4 * share * (1 - share)
         return between(self.first, self.last, share).grown(0.0, path)
+
+    def _held_at(self, tick: int) -> Box:
+        """Where it was seen it is where it was seen; after that (or before) it may be anywhere on its way."""
+        if tick != self.seen:
+            return hull(self.first, self.last)
+        return self.first if self.seen == self.start else self.last
 
 
 @dataclass
@@ -96,8 +107,9 @@ class TrackLine:
     rule: DetectRule
     timeline: Timeline
     looks: Sequence[int]
+    picture_size: tuple[int, int] | None = None
     _by_look: dict[int, list[Sighting]] = field(default_factory=dict)
-    _motions: dict[int, list[_Motion]] = field(default_factory=dict)
+    _motions: dict[int, tuple[int, list[_Motion]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reach = Reach.of(self.rule, self.timeline)
@@ -188,9 +200,11 @@ class TrackLine:
     def _motions_at(self, frame: int) -> list[_Motion]:
         interval = bisect_right(self.looks, frame) - 1
         tick = self.timeline.ticks[frame]
-        if interval not in self._motions:
-            self._motions[interval] = list(self._gather(interval))
-        return [motion for motion in self._motions[interval] if motion.start <= tick <= motion.end]
+        known_at, motions = self._motions.get(interval, (None, []))
+        if known_at != self.newest:  # a later frame of the interval may be touched by looks that came since
+            motions = list(self._gather(interval))
+            self._motions[interval] = self.newest, motions
+        return [motion for motion in motions if motion.start <= tick <= motion.end]
 
     def _gather(self, interval: int) -> Iterator[_Motion]:
         """Every motion that touches the frames from look ``interval`` up to the next look."""
@@ -222,9 +236,23 @@ class TrackLine:
         to_look = abs(self._tick(neighbour) - here) if 0 <= neighbour < len(self.looks) else self.reach.hold
         length = max(self.reach.hold, to_look)
         drifted = hull(sighting.box, sighting.box.moved(*self._drift(sighting, length, forward=forward)))
+        drifted = hull(drifted, self._way_out(sighting.box))
         if forward:
-            return _Motion(here, here + length, sighting.box, drifted)
-        return _Motion(here - length, here, drifted, sighting.box)
+            return _Motion(here, here + length, sighting.box, drifted, seen=here)
+        return _Motion(here - length, here, drifted, sighting.box, seen=here)
+
+    def _way_out(self, box: Box) -> Box:
+        """The box stretched to the borders by which the thing may have come or gone between two looks."""
+        if self.picture_size is None or self.rule.motion is Motion.STATIC:
+            return box
+        width, height = self.picture_size
+        reach = box.size * _NEAR_BORDER
+        return Box(
+            min(box.x0, 0.0) if box.x0 < reach else box.x0,
+            min(box.y0, 0.0) if box.y0 < reach else box.y0,
+            max(box.x1, float(width)) if width - box.x1 < reach else box.x1,
+            max(box.y1, float(height)) if height - box.y1 < reach else box.y1,
+        )
 
     def _drift(self, sighting: Sighting, length: int, *, forward: bool) -> tuple[float, float]:
         other = sighting.before if forward else sighting.after
@@ -232,8 +260,8 @@ class TrackLine:
             return 0.0, 0.0
         dx, dy = centre_shift(other.box, sighting.box)
         elapsed = max(1, abs(self._tick(sighting.look) - self._tick(other.look)))
-        limit = sighting.box.size
-        scale = min(1.0, length / elapsed)
+        limit = sighting.box.size * _LONGEST_DRIFT
+        scale = length / elapsed
         return _bounded(dx * scale, limit), _bounded(dy * scale, limit)
 
 

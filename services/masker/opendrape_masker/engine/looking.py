@@ -136,7 +136,8 @@ def marked_boxes(regions: Sequence[MarkedRegion], frame: int) -> list[Box]:
 def watch_for(rule: DetectRule, detector: Detector, media: MediaInfo, timeline: Timeline) -> Watch:
     """A rule ready to work."""
     eye = Eye.of(detector, media, rule.long_side_pixels)
-    return Watch(rule, eye, TrackLine(rule, timeline, timeline.looks(rule.max_gap_seconds)))
+    looks = timeline.looks(rule.max_gap_seconds)
+    return Watch(rule, eye, TrackLine(rule, timeline, looks, (media.width, media.height)))
 
 
 def is_face(rule: DetectRule) -> bool:
