@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from opendrape.domain.policy import DetectRule, Motion
 from opendrape.domain.timeline import Timeline
@@ -41,6 +42,7 @@ class Reach:
     hold: int
     recover: int
     gap: int
+    drift: int
 
     @classmethod
     def of(cls, rule: DetectRule, timeline: Timeline) -> Reach:
@@ -52,12 +54,15 @@ class Reach:
             hold=int(max(rule.hold_seconds, rule.max_gap_seconds) / base),
             recover=int(bridge / base) if recovers else 0,
             gap=int(rule.max_gap_seconds / base),
+            drift=int(bridge / base) if rule.motion is Motion.MOVING else 0,
         )
 
     @property
     def ahead(self) -> int:
         """How far past a frame the looks must be known before the frame's masks are final."""
-        return max(self.hold, self.bridge) + (self.recover + self.bridge if self.recover else 0)
+        if self.recover:
+            return max(self.hold, self.bridge) + self.recover + self.bridge
+        return max(self.bridge, self.hold + self.drift)  # what is held drifts with a speed that the next sighting tells
 
     @property
     def context(self) -> int:
@@ -149,11 +154,11 @@ class TrackLine:
     def forget_before(self, frame: int) -> None:
         """Drop what no later frame can need."""
         horizon = self.timeline.ticks[frame] - self.reach.context - self.reach.hold
-        for look in [look for look in self._by_look if self._tick(look) < horizon]:
+        for look in list(takewhile(lambda look: self._tick(look) < horizon, self._by_look)):
             for sighting in self._by_look.pop(look):
                 if sighting.after is not None:
                     sighting.after.before = None
-        for interval in [i for i in self._motions if i >= 0 and self._tick(i) < horizon]:
+        for interval in list(takewhile(lambda interval: self._tick(interval) < horizon, self._motions)):
             del self._motions[interval]
 
     def facts_at(self, frame: int) -> LookFacts | None:
@@ -210,11 +215,12 @@ class TrackLine:
         """Every motion that touches the frames from look ``interval`` up to the next look."""
         start = self._tick(interval)
         end = self._tick(interval + 1) if interval + 1 < len(self.looks) else self.timeline.end_tick
-        for look, sightings in self._by_look.items():
-            if start - self._span() <= self._tick(look) <= end + self._span():
-                for sighting in sightings:
-                    if self.is_kept(sighting):
-                        yield from (m for m in self._motions_of(sighting) if m.start <= end and m.end >= start)
+        ticks = self.timeline.ticks.__getitem__
+        first = bisect_left(self.looks, start - self._span(), key=ticks)
+        for look in range(first, bisect_right(self.looks, end + self._span(), key=ticks)):
+            for sighting in self._by_look.get(look, ()):
+                if self.is_kept(sighting):
+                    yield from (m for m in self._motions_of(sighting) if m.start <= end and m.end >= start)
 
     def _span(self) -> int:
         return max(self.reach.bridge, self.reach.hold) + 2 * self.reach.gap
@@ -234,7 +240,7 @@ class TrackLine:
         here = self._tick(sighting.look)
         neighbour = sighting.look + (1 if forward else -1)
         to_look = abs(self._tick(neighbour) - here) if 0 <= neighbour < len(self.looks) else self.reach.hold
-        length = max(self.reach.hold, to_look)
+        length = max(self.reach.hold, to_look - 1)  # the neighbouring look itself saw nothing
         drifted = hull(sighting.box, sighting.box.moved(*self._drift(sighting, length, forward=forward)))
         drifted = hull(drifted, self._way_out(sighting.box))
         if forward:

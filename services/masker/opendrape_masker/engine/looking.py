@@ -81,9 +81,13 @@ class Watch:
     def settle(self, *, tick: int | None) -> bool:
         """Take in answers until the masks at ``tick`` are final (None: all). False when more looks are needed."""
         while self._asked and (tick is None or not self.line.final(tick)):
-            look, answer = self._asked.pop(0)
-            self.line.add(look, answer.result())
+            self._take_in_one()
         return tick is None or self.line.final(tick)
+
+    def keep_up(self, pending: int) -> None:
+        """Wait until at most ``pending`` answers are outstanding: small pictures must not pile up."""
+        while len(self._asked) > pending:
+            self._take_in_one()
 
     @property
     def last_asked_tick(self) -> int | None:
@@ -94,6 +98,10 @@ class Watch:
     @property
     def all_asked(self) -> bool:
         return self._next_look >= len(self.line.looks)
+
+    def _take_in_one(self) -> None:
+        look, answer = self._asked.pop(0)
+        self.line.add(look, answer.result())
 
     def _doubly(self, frame: int) -> bool:
         return any(frame in interval for interval in self.second_intervals)
@@ -112,16 +120,24 @@ class Tally:
     tracks: dict[str, int] = field(default_factory=dict)
     accounts: dict[str, FrameAccount] = field(default_factory=dict)
 
-    def count(self, watch: Watch, frame: int, *, masked: bool) -> None:
-        """V-02: put the frame into exactly one of the three counts and add what was seen on it."""
-        role = str(watch.rule.role)
-        facts = watch.line.facts_at(frame)
-        step = (
-            FrameAccount(examined=1) if facts else FrameAccount(inside_track=1) if masked else FrameAccount(bracketed=1)
-        )
-        self.accounts[role] = self.accounts.get(role, FrameAccount()).plus(step)
-        self.detections[role] = self.detections.get(role, 0) + (facts.detections if facts else 0)
-        self.tracks[role] = self.tracks.get(role, 0) + (facts.beginnings if facts else 0)
+    def count(self, frame: int, masked: Sequence[tuple[Watch, bool]]) -> None:
+        """V-02: put the frame into exactly one of the three counts of every role and add what was seen on it.
+
+        ``masked`` says of every watch whether it masks something on the frame; several may share a role.
+        """
+        for role in dict.fromkeys(str(watch.rule.role) for watch, _ in masked):
+            own = [(watch.line.facts_at(frame), is_masked) for watch, is_masked in masked if watch.rule.role == role]
+            looks = [facts for facts, _ in own if facts is not None]
+            step = _account(looked=bool(looks), masked=any(is_masked for _, is_masked in own))
+            self.accounts[role] = self.accounts.get(role, FrameAccount()).plus(step)
+            self.detections[role] = self.detections.get(role, 0) + sum(facts.detections for facts in looks)
+            self.tracks[role] = self.tracks.get(role, 0) + sum(facts.beginnings for facts in looks)
+
+
+def _account(*, looked: bool, masked: bool) -> FrameAccount:
+    if looked:
+        return FrameAccount(examined=1)
+    return FrameAccount(inside_track=1) if masked else FrameAccount(bracketed=1)
 
 
 def marked_boxes(regions: Sequence[MarkedRegion], frame: int) -> list[Box]:

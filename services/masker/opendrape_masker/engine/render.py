@@ -24,6 +24,7 @@ from opendrape_masker.engine.looking import Tally, Watch, marked_boxes
 from opendrape_masker.engine.paint import Painter, PixelRect
 
 _ENCODER_QUEUE = 6
+_PENDING_LOOKS = 16  # small pictures waiting for their detector in the first of two passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ class Renderer:
             try:
                 self._render(pool, encoder, painter)
             except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
                 encoder.abandon()
                 raise
             encoder.finish()
@@ -151,6 +153,8 @@ class Renderer:
             self._facts.passes = 2
             for picture in self._timed(self.job.pictures(wide)):
                 self._offer(picture, pool)
+                for watch in self.watches:
+                    watch.keep_up(_PENDING_LOOKS)
             for picture in self._timed(self.job.pictures(self.job.span)):
                 self._release(picture, encoder, painter)
 
@@ -177,11 +181,15 @@ class Renderer:
     def _release(self, picture: Picture, encoder: _Encoder, painter: Painter) -> None:
         started = time.perf_counter()
         boxes: list[Box] = marked_boxes(self.job.regions, picture.index)
+        masked = []
         for watch in self.watches:
-            watch.settle(tick=picture.tick)
+            if not watch.settle(tick=picture.tick):
+                raise RuntimeError("the masks of a frame are not final")
             own = watch.line.regions(picture.index)
-            self._facts.tally.count(watch, picture.index, masked=bool(own))
+            masked.append((watch, bool(own)))
             boxes += own
+        self._facts.tally.count(picture.index, masked)
+        for watch in self.watches:
             watch.line.forget_before(picture.index)
         rectangles = painter.rectangles(boxes)
         self._facts.masked_frames += bool(rectangles)
