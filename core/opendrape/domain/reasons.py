@@ -86,6 +86,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "fidelity_mask_not_solid": "A mask in the written file does not cover its region.",
         "fidelity_pixels": "Pixels outside the masks differ more than allowed.",
         "fidelity_timestamps": "A frame of the written file is shown at another time.",
+        "evidence_damaged": "What was remembered of the pictures is incomplete, so the written file cannot be judged.",
         "chunk_differs": "A stored piece does not have the form of the source.",
         "chunks_do_not_fit": "The pieces cannot be joined without encoding again.",
         "duration_differs": "The written file has another length.",

@@ -16,19 +16,19 @@ from opendrape_masker.orders import MaskAnswer, MaskOrder, read_timeline
 
 
 class Detectors:
-    """One detector per role and purpose, built when first asked for."""
+    """One detector per role, purpose and lowest score, built when first asked for."""
 
     def __init__(self, order: MaskOrder) -> None:
         self._order = order
         self._session = OnnxRuntimeSession(
             order.models_dir, threads=order.threads, deadline_seconds=order.inference_seconds
         )
-        self._built: dict[tuple[str, str], Detector] = {}
+        self._built: dict[tuple[str, str, float], Detector] = {}
 
     def __call__(self, rule: DetectRule | ResidualRule) -> Detector:
         purpose: Literal["detect", "residual"] = "detect" if isinstance(rule, DetectRule) else "residual"
         floor = rule.weak_score if isinstance(rule, DetectRule) else rule.score
-        key = (str(rule.role), purpose)
+        key = (str(rule.role), purpose, floor)
         if key not in self._built:
             self._built[key] = build_detector(
                 rule.role,

@@ -19,7 +19,7 @@ from opendrape_masker.detectors import TextReader
 from opendrape_masker.engine.boxes import Box, covered_share
 from opendrape_masker.engine.evidence import Record, lattice_outside, lattice_samples, read_evidence
 from opendrape_masker.engine.looking import Eye, merge_same
-from opendrape_masker.engine.paint import Painter, PixelRect, inside_shape, painted_parts
+from opendrape_masker.engine.paint import Painter, PixelRect, hidden_boxes, inside_shape, painted_parts
 from opendrape_masker.engine.pictures import Array
 from opendrape_masker.engine.render import Job
 
@@ -107,24 +107,24 @@ class ChunkCheck:
         for look in self.second_looks:
             if record.frame in look.frames:
                 examined += 1
-                findings += _uncovered(look, picture, record)
+                masks = hidden_boxes(record.rectangles, self.job.policy.mask.shape)
+                findings += _uncovered(look, picture, record.frame, masks)
         return examined
 
 
-def _uncovered(look: SecondLook, picture: Picture, record: Record) -> list[ResidualFinding]:
+def _uncovered(look: SecondLook, picture: Picture, frame: int, masks: Sequence[Box]) -> list[ResidualFinding]:
     """What the second look sees outside masks. What is taken for text counts when the reader can read it."""
-    masks = [rect.box for rect in record.rectangles]
     small = look.eye.take(picture)
     seen = [
         (box, score)
-        for box, score in merge_same(look.eye.see(small, record.frame))
+        for box, score in merge_same(look.eye.see(small, frame))
         if score >= look.rule.score and covered_share(box, masks) < _HIDDEN_ENOUGH
     ]
     if look.reader is not None and seen:
         view = look.eye.views[0]
         lines = look.reader.read_text(small[0], [view.forth(box).corners for box, _ in seen])
         seen = [hit for hit, line in zip(seen, lines, strict=True) if _is_readable(line)]
-    return [_finding(look.rule, record.frame, box, score) for box, score in seen]
+    return [_finding(look.rule, frame, box, score) for box, score in seen]
 
 
 def _is_readable(line: str) -> bool:

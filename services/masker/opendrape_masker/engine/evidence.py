@@ -11,6 +11,7 @@ from typing import BinaryIO, Self
 
 import numpy as np
 
+from opendrape.errors import FidelityBroken
 from opendrape.media.reader import Picture, Plane
 from opendrape_masker.engine.paint import PixelRect
 from opendrape_masker.engine.pictures import Array, plane_array
@@ -55,12 +56,22 @@ class EvidenceWriter:
 
 
 def read_evidence(path: Path) -> Iterator[Record]:
-    """The records in the order in which they were written."""
+    """The records in the order in which they were written. ``FidelityBroken`` when the file ends within one."""
     with path.open("rb") as file:
         while head := file.read(_HEAD.size):
-            frame, tick, count, size = _HEAD.unpack(head)
-            rects = tuple(PixelRect(*_RECT.unpack(file.read(_RECT.size))) for _ in range(count))
-            yield Record(frame, tick, rects, file.read(size))
+            frame, tick, count, size = _HEAD.unpack(_whole(head, _HEAD.size))
+            rects = tuple(PixelRect(*_RECT.unpack(_exactly(file, _RECT.size))) for _ in range(count))
+            yield Record(frame, tick, rects, _exactly(file, size))
+
+
+def _exactly(file: BinaryIO, size: int) -> bytes:
+    return _whole(file.read(size), size)
+
+
+def _whole(part: bytes, size: int) -> bytes:
+    if len(part) != size:
+        raise FidelityBroken("the evidence ends early", reason="evidence_damaged")
+    return part
 
 
 def lattice_samples(picture: Picture, frame: int) -> Array:

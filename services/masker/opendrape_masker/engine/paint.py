@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil, cos, floor, radians, sin
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from opendrape_masker.engine.pictures import Array, plane_array
 _BT709 = 1
 _KR_KB = {_BT709: (0.2126, 0.0722), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 _BT601 = (0.299, 0.114)
+_ELLIPSE_STEPS = (15, 30, 45, 60, 75)  # degrees at which boxes are fitted into an ellipse
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ class Painter:
         rects = [
             PixelRect.around(box, pixels=self.rule.dilate_pixels, width=self.width, height=self.height) for box in boxes
         ]
-        return _without_swallowed([rect for rect in rects if rect is not None])
+        inside = [rect for rect in rects if rect is not None]
+        # an ellipse spares its corners: what lies there needs its own
+        return _without_swallowed(inside) if self.rule.shape == "box" else list(dict.fromkeys(inside))
 
     def paint(self, picture: Picture, rectangles: Sequence[PixelRect]) -> None:
         """Fill the regions on every plane; samples that a region touches only partly are filled too."""
@@ -103,6 +106,18 @@ def painted_parts(picture: Picture, rectangles: Sequence[PixelRect]) -> Iterator
 def inside_shape(part: Array, shape: str) -> Array:
     """The samples of a region's part that its shape covers."""
     return part if shape == "box" else part[_ellipse(part.shape)]
+
+
+def hidden_boxes(rectangles: Sequence[PixelRect], shape: str) -> list[Box]:
+    """Boxes that the painted regions hide for certain: a region itself, or boxes that lie inside its ellipse."""
+    if shape == "box":
+        return [rect.box for rect in rectangles]
+    return [_inscribed(rect.box, radians(angle)) for rect in rectangles for angle in _ELLIPSE_STEPS]
+
+
+def _inscribed(box: Box, angle: float) -> Box:
+    across, down = box.width * (1 - cos(angle)) / 2, box.height * (1 - sin(angle)) / 2
+    return Box(box.x0 + across, box.y0 + down, box.x1 - across, box.y1 - down)
 
 
 def _part(samples: Array, rect: PixelRect, across: float, down: float) -> Array:
