@@ -17,11 +17,12 @@ from opendrape.cli.configuration import (
     missing_roles,
     policy_named,
 )
+from opendrape.cli.marked import Regions, marked_regions
 from opendrape.cli.models import prepare_models
 from opendrape.cli.progress import shown_progress
 from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy
-from opendrape.domain.regions import MaskReport
+from opendrape.domain.regions import MarkedRegion, MaskReport
 from opendrape.embedded import empty_folder, sole_owner
 from opendrape.settings import Settings
 
@@ -33,6 +34,7 @@ def mask(
     file: Source,
     output: Target,
     policy: PolicyName = "faces",
+    region: Regions = None,
     state_dir: StateDir = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -41,6 +43,7 @@ def mask(
     """Mask one file into another: same engine, same checks, but no pseudonym, no receipt, nothing remembered."""
     terminal, settings = Terminal(as_json=as_json, quiet=quiet), load_settings(state_dir=state_dir)
     chosen = policy_named(settings, policy)
+    regions = marked_regions(region)
     _refuse_bad_target(file, output)
     if dry_run:
         missing = missing_roles(settings, chosen)
@@ -48,13 +51,20 @@ def mask(
         terminal.result({"dry_run": True, "policy": policy, "missing_roles": list(missing)})
         return
     prepare_models(terminal, settings, chosen)
-    report = _mask(terminal, file, output, chosen, settings)
+    report = _mask(terminal, file, output, chosen, settings, regions)
     tracks = ", ".join(f"{count} {role}" for role, count in sorted(report.tracks.items())) or "none"
     terminal.say(f"masked: {report.frames} frames, {report.masked_frames} with masks; tracks: {tracks}; checks passed")
     terminal.result({"policy": policy, "report": report.model_dump(mode="json")})
 
 
-def _mask(terminal: Terminal, file: Path, output: Path, policy: Policy, settings: Settings) -> MaskReport:
+def _mask(
+    terminal: Terminal,
+    file: Path,
+    output: Path,
+    policy: Policy,
+    settings: Settings,
+    regions: tuple[MarkedRegion, ...],
+) -> MaskReport:
     from opendrape_masker.single import mask_file
 
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +73,12 @@ def _mask(terminal: Terminal, file: Path, output: Path, policy: Policy, settings
     with sole_owner(settings.state_dir), shown_progress(terminal, "masking") as shown:
         empty_folder(settings.scratch_dir)
         return mask_file(
-            file, output, policy=policy, settings=settings, on_progress=lambda fraction: shown(fraction, "")
+            file,
+            output,
+            policy=policy,
+            settings=settings,
+            regions=regions,
+            on_progress=lambda fraction: shown(fraction, ""),
         )
 
 

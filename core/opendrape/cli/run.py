@@ -30,6 +30,7 @@ from opendrape.cli.standing import Journey
 from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy
 from opendrape.embedded import Services, embedded
+from opendrape.ledger.redelivery import Redelivery
 from opendrape.logging import configure
 from opendrape.settings import LogSettings, Settings
 from opendrape_ingest.result import ScanResult, Status
@@ -95,8 +96,7 @@ def _work(terminal: Terminal, container: Container, source: Path, policy: Policy
     journey = Journey(container.catalogue)
     with embedded(container, notice=lambda text: _key_notice(terminal, text, container.settings)) as services:
         scanned = scan_shown(terminal, container, source, policy)
-        if retry:
-            _retry(container, scanned)
+        _put_back_to_work(terminal, container, scanned, retry)
         for file in scanned.files:
             if file.asset_id:
                 journey.follow(file.asset_id, file.size_bytes)
@@ -127,10 +127,16 @@ def _log_settings(settings: Settings) -> LogSettings:
     return settings.log if asked else settings.log.model_copy(update={"level": "warning"})
 
 
-def _retry(container: Container, scanned: ScanResult) -> None:
+def _put_back_to_work(terminal: Terminal, container: Container, scanned: ScanResult, retry: bool) -> None:
+    """What was delivered elsewhere, or removed from here since, is delivered again; with ``retry``, failed ones too."""
+    redelivery = Redelivery(container.catalogue, container.work_blobs, container.destination_blobs)
+    again = 0
     for asset_id in scanned.asset_ids:
-        if container.catalogue.asset(asset_id).state in RETRYABLE:
-            container.catalogue.retry(asset_id, actor="cli")
+        again += redelivery.deliver_missing(asset_id, actor="cli")
+        if retry and container.catalogue.asset(asset_id).state in RETRYABLE:
+            redelivery.retry(asset_id, actor="cli")
+    if again:
+        terminal.notice(f"delivered before, but not in this output folder: delivering {again} again")
 
 
 def exit_code(scanned: ScanResult, outcomes: Mapping[str, AssetOutcome]) -> ExitCode:
