@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from opendrape.domain.media_info import MediaInfo
-from opendrape.domain.policy import DetectRule, Role
+from opendrape.domain.policy import DetectRule
 from opendrape.domain.regions import FrameAccount, MarkedRegion
 from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape.media.reader import Picture
@@ -154,8 +154,3 @@ def watch_for(rule: DetectRule, detector: Detector, media: MediaInfo, timeline: 
     eye = Eye.of(detector, media, rule.long_side_pixels)
     looks = timeline.looks(rule.max_gap_seconds)
     return Watch(rule, eye, TrackLine(rule, timeline, looks, (media.width, media.height)))
-
-
-def is_face(rule: DetectRule) -> bool:
-    """True for the rule that looks for faces."""
-    return rule.role is Role.FACE
