@@ -50,8 +50,9 @@ class Container:
 def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _text: None) -> Container:
     """Build the container; makes the state folder (0700) and keys on first run and says so through ``notice``.
 
-    ``ConfigurationError`` when a folder cannot be made or a key does not fit; nothing stays open then.
+    ``ConfigurationError`` when a folder cannot be made or lies in another, or a key does not fit; nothing stays open.
     """
+    _keep_apart(settings)
     with ExitStack() as opened:
         records = _open_records(settings, notice, opened)
         work_blobs = _blob_store(settings.work_dir)
@@ -105,6 +106,17 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
 def retry_rule(settings: Settings) -> RetryRule:
     """How often and how soon items are tried again under these settings."""
     return RetryRule(max_attempts=settings.work.max_attempts, first_delay_seconds=settings.work.first_retry_seconds)
+
+
+def _keep_apart(settings: Settings) -> None:
+    """Outputs are handed out, the state folder never is; and what lies in its scratch folder goes at each start."""
+    destination, state = settings.destination.resolve(), settings.state_dir.resolve()
+    inside_private = any(destination.is_relative_to(folder.resolve()) for folder in settings.private_folders)
+    if state.is_relative_to(destination) or inside_private:
+        raise ConfigurationError(
+            "the output folder and the state folder must lie apart: one is handed out, the other holds the keys",
+            reason="folders_overlap",
+        )
 
 
 def _make_private(folder: Path) -> None:

@@ -167,6 +167,12 @@ class Settings(BaseSettings):
         return self.models_mirror or self.models.mirror
 
     @property
+    def private_folders(self) -> tuple[Path, ...]:
+        """What must never be shared, emptied by hand or taken for videos: nothing else belongs in these folders."""
+        beneath = (self.map_key_path.parent, self.receipt_key_path.parent, self.work_dir, self.scratch_dir)
+        return (*beneath, self.models_dir)
+
+    @property
     def model_repository(self) -> Path:
         """The folder of model folders."""
         return self.models.repository or shipped("model_repository")

@@ -87,9 +87,12 @@ def scan(
 
 
 def _keep_apart(root: Path, settings: Settings) -> None:
-    """Outputs must never be taken for originals."""
-    if root == settings.destination.resolve():
-        raise ConfigurationError("the source folder is the destination", reason="source_is_destination")
+    """Outputs and work files must never be taken for originals, nor originals lie where outputs are handed out."""
+    if root.is_relative_to(settings.destination.resolve()):
+        raise ConfigurationError("the source lies in the destination folder", reason="source_is_destination")
+    private = (folder.resolve() for folder in settings.private_folders)
+    if root == settings.state_dir.resolve() or any(root.is_relative_to(folder) for folder in private):
+        raise ConfigurationError("the source lies in the state folder", reason="folders_overlap")
 
 
 @dataclass
