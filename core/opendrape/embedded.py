@@ -7,13 +7,14 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.bootstrap import Container
-from opendrape.errors import ConfigurationError
+from opendrape.errors import ConfigurationError, TransientError
+from opendrape.ledger.tidying import Tidier
 from opendrape.ledger.worker import Caretaker, Worker
 from opendrape.ports.catalogue import Catalogue
 from opendrape_ingest.composition import build_ingest
@@ -95,10 +96,11 @@ def embedded(
             yield services
         finally:
             services.stop()
+        _tidy(container)
 
 
 def compose(container: Container, notice: Callable[[str], None] = lambda _text: None) -> list[Runnable]:
-    """The caretaker and every service's workers, not yet running. Makes the receipt key on first use."""
+    """The caretakers and every service's workers, not yet running. Makes the receipt key on first use."""
     workers: list[Worker] = [
         *build_ingest(container),
         *build_masker(container),
@@ -110,7 +112,12 @@ def compose(container: Container, notice: Callable[[str], None] = lambda _text: 
         clock=container.clock,
         sweep_seconds=container.settings.work.sweep_seconds,
     )
-    return [caretaker, *workers]
+    tidiers = [] if container.settings.work.keep_intermediate else [_tidier(container)]
+    return [caretaker, *tidiers, *workers]
+
+
+def _tidier(container: Container) -> Tidier:
+    return Tidier(container.catalogue, container.work_blobs, every_seconds=container.settings.work.sweep_seconds)
 
 
 @contextmanager
@@ -153,6 +160,15 @@ def _sweep(container: Container) -> None:
     for store in (container.work_blobs, container.destination_blobs):
         if isinstance(store, LocalBlobStore):
             store.sweep_partials()
+    _tidier(container).sweep_orphans()
+    _tidy(container)
+
+
+def _tidy(container: Container) -> None:
+    """Only while no worker lives, or after: what cannot be removed now is removed at the next start."""
+    if not container.settings.work.keep_intermediate:
+        with suppress(TransientError):
+            _tidier(container).tidy()
 
 
 def empty_folder(folder: Path) -> None:

@@ -55,6 +55,9 @@ class WorkSettings(_Group):
     sweep_seconds: float = Field(default=5.0, gt=0, description="how often expired leases are collected")
     max_attempts: int = Field(default=4, ge=1, description="attempts of one item, counted before work starts")
     first_retry_seconds: float = Field(default=2.0, gt=0, description="first back-off delay; doubles, with jitter")
+    keep_intermediate: bool = Field(
+        default=False, description="keep chunks and masked file in the work folder after delivery"
+    )
 
 
 class MaskerSettings(_Group):
@@ -162,15 +165,15 @@ class Settings(BaseSettings):
         return self.state_dir / "models"
 
     @property
-    def mirror(self) -> Path | None:
-        """Local folder with weights."""
-        return self.models_mirror or self.models.mirror
-
-    @property
     def private_folders(self) -> tuple[Path, ...]:
         """What must never be shared, emptied by hand or taken for videos: nothing else belongs in these folders."""
         beneath = (self.map_key_path.parent, self.receipt_key_path.parent, self.work_dir, self.scratch_dir)
         return (*beneath, self.models_dir)
+
+    @property
+    def mirror(self) -> Path | None:
+        """Local folder with weights."""
+        return self.models_mirror or self.models.mirror
 
     @property
     def model_repository(self) -> Path:

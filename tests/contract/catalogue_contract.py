@@ -13,7 +13,7 @@ from opendrape.domain.audit import AuditEvent
 from opendrape.domain.states import AssetState, WorkState
 from opendrape.domain.work import ArtefactKind, Assembled, Failure, Lease, WorkKind
 from opendrape.errors import BlobConflict, Disposition, IllegalTransition, NotFound
-from opendrape.ports.catalogue import AssetFilter, Catalogue
+from opendrape.ports.catalogue import AssetFilter, Catalogue, Spent
 from tests.fakes.catalogue import FACES, MINIMAL, media, new_asset, outcome, planned, report
 from tests.fakes.clock import FakeClock
 
@@ -200,8 +200,100 @@ class AssetContract(CatalogueSteps):
         with pytest.raises(IllegalTransition):
             catalogue.retry(asset_id, actor="person")
 
+    def test_a_delivered_asset_is_delivered_again_from_its_masked_file(
+        self, catalogue: Catalogue, asset_id: str
+    ) -> None:
+        """D-02: another destination costs no masking; the audit says what happened."""
+        finish_everything(catalogue)
+        seen = len(catalogue.audit_events(asset_id))
+        assert catalogue.deliver_again(asset_id, actor="person").state is AssetState.DELIVERING
+        assert finish_everything(catalogue) == [WorkKind.DELIVER]
+        actions = [event.action for event in catalogue.audit_events(asset_id)[seen:]]
+        assert actions[:2] == ["delivery.again", "asset.delivering"]
+        assert actions[-1] == "asset.delivered"
+
+    def test_without_its_masked_file_it_starts_from_its_source(self, catalogue: Catalogue, asset_id: str) -> None:
+        finish_everything(catalogue)
+        catalogue.forget_results(asset_id, FACES.digest, actor="tidier")
+        assert catalogue.deliver_again(asset_id, actor="person").state is AssetState.REGISTERED
+        kinds = [WorkKind.PLAN, WorkKind.MASK, WorkKind.MASK, WorkKind.ASSEMBLE, WorkKind.DELIVER]
+        assert finish_everything(catalogue) == kinds
+
+    @pytest.mark.parametrize("is_tidy", [True, False])
+    def test_delivered_again_means_the_same_bytes(self, catalogue: Catalogue, asset_id: str, is_tidy: bool) -> None:
+        """O-03: at most one output per asset and policy, whatever the number of destinations."""
+        finish_everything(catalogue, content="first")
+        first = catalogue.artefacts(asset_id, FACES.digest, ArtefactKind.PUBLISHED)
+        if is_tidy:
+            catalogue.forget_results(asset_id, FACES.digest, actor="tidier")
+        catalogue.deliver_again(asset_id, actor="person")
+        while (lease := claim(catalogue)).kind is not WorkKind.DELIVER:
+            catalogue.complete(lease, outcome(lease))
+        with pytest.raises(BlobConflict):
+            catalogue.complete(lease, outcome(lease, content="second"))
+        catalogue.complete(lease, outcome(lease, content="first"))
+        assert catalogue.artefacts(asset_id, FACES.digest, ArtefactKind.PUBLISHED) == first
+
+    def test_only_what_was_delivered_is_delivered_again(self, catalogue: Catalogue, asset_id: str) -> None:
+        with pytest.raises(IllegalTransition):
+            catalogue.deliver_again(asset_id, actor="person")
+        give_up(catalogue, claim(catalogue))
+        with pytest.raises(IllegalTransition):
+            catalogue.deliver_again(asset_id, actor="person")
+
+    def test_chunks_and_masked_file_are_spent_once_delivered(self, catalogue: Catalogue, asset_id: str) -> None:
+        """O-03: nothing is spent while anybody may still need it; what is forgotten is told with its names, once."""
+        while (lease := claim(catalogue)).kind is not WorkKind.DELIVER:
+            assert list(catalogue.spent()) == []
+            catalogue.complete(lease, outcome(lease))
+        assert list(catalogue.spent()) == []
+        with pytest.raises(IllegalTransition):
+            catalogue.forget_results(asset_id, FACES.digest, actor="tidier")
+        catalogue.complete(lease, outcome(lease))
+        assert list(catalogue.spent()) == [Spent(asset_id, FACES.digest)]
+        forgotten = catalogue.forget_results(asset_id, FACES.digest, actor="tidier")
+        assert [(artefact.kind, artefact.chunk) for artefact in forgotten] == [
+            (ArtefactKind.CHUNK, 0),
+            (ArtefactKind.CHUNK, 1),
+            (ArtefactKind.MASKED, -1),
+        ]
+        assert list(catalogue.spent()) == []
+        assert list(catalogue.forget_results(asset_id, FACES.digest, actor="tidier")) == []
+        assert [event.action for event in catalogue.audit_events(asset_id)].count("results.forgotten") == 1
+
+    def test_what_is_forgotten_leaves_reports_timeline_receipt_and_output(
+        self, catalogue: Catalogue, asset_id: str
+    ) -> None:
+        finish_everything(catalogue)
+        named = catalogue.artefact_names(asset_id)
+        forgotten = {artefact.name for artefact in catalogue.forget_results(asset_id, FACES.digest, actor="tidier")}
+        kept = {
+            artefact.name
+            for kind in (ArtefactKind.TIMELINE, ArtefactKind.RECEIPT, ArtefactKind.PUBLISHED)
+            for artefact in catalogue.artefacts(asset_id, FACES.digest, kind)
+        }
+        assert (len(forgotten), len(kept), named) == (3, 3, forgotten | kept)
+        assert catalogue.artefact_names(asset_id) == kept
+        assert catalogue.report(asset_id, FACES.digest) is not None
+
+    def test_what_is_on_its_way_again_is_not_spent(self, catalogue: Catalogue, asset_id: str) -> None:
+        """I-06: also not when it failed on the way: its chunks serve the retry."""
+        finish_everything(catalogue)
+        catalogue.deliver_again(asset_id, actor="person")
+        assert list(catalogue.spent()) == []
+        give_up(catalogue, claim(catalogue), "disk_full")
+        assert list(catalogue.spent()) == []
+        catalogue.register(new_asset(policy=MINIMAL), actor="ingest")
+        assert list(catalogue.spent()) == [Spent(asset_id, FACES.digest)]
+
     def test_what_is_unknown_is_not_found(self, catalogue: Catalogue) -> None:
-        calls = (catalogue.asset, lambda a: catalogue.retry(a, actor="x"), lambda a: catalogue.cancel(a, actor="x"))
+        calls = (
+            catalogue.asset,
+            lambda a: catalogue.retry(a, actor="x"),
+            lambda a: catalogue.cancel(a, actor="x"),
+            lambda a: catalogue.deliver_again(a, actor="x"),
+            lambda a: catalogue.forget_results(a, FACES.digest, actor="x"),
+        )
         for call in calls:
             with pytest.raises(NotFound):
                 call("ar-unknown")

@@ -54,6 +54,7 @@ class Delivery:
     signing_key: SigningKey = field(default_factory=lambda: SigningKey(Ed25519PrivateKey.from_private_bytes(b"k" * 32)))
     now: datetime = datetime(2026, 3, 1, 12, 30, 15, 999, tzinfo=UTC)
     assembled: Any = None
+    published_before: tuple[Artefact, ...] = ()
 
     def __post_init__(self) -> None:
         blob = self.work.put_bytes("masked/video.mp4", MASKED)
@@ -65,7 +66,9 @@ class Delivery:
         self.asset = Asset(ASSET_ID, "sr-" + "y" * 26, known_sha, 12, state, None, POLICY, self.now, self.now)
 
     def handler(self) -> DeliverHandler:
-        catalogue: Any = SimpleNamespace(assembled=lambda *_: self.assembled, asset=lambda _: self.asset)
+        catalogue: Any = SimpleNamespace(
+            assembled=lambda *_: self.assembled, asset=lambda _: self.asset, artefacts=lambda *_: self.published_before
+        )
         clock: Any = SimpleNamespace(now=lambda: self.now, monotonic=lambda: 0.0)
         return DeliverHandler(
             catalogue=catalogue,

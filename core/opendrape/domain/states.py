@@ -43,8 +43,9 @@ ASSET_TRANSITIONS: Final = MappingProxyType(
         _A.MASKED: frozenset({_A.REVIEW, _A.DELIVERING, _A.QUARANTINED, _A.CANCELLED}),
         _A.REVIEW: frozenset({_A.DELIVERING, _A.MASKING, _A.QUARANTINED, _A.CANCELLED}),
         _A.DELIVERING: frozenset({_A.DELIVERED, _A.FAILED, _A.QUARANTINED, _A.CANCELLED}),
-        # another policy, or a retry after failure, starts the journey again
-        _A.DELIVERED: frozenset({_A.REGISTERED, _A.REVIEW, _A.ARCHIVED, _A.DELETED}),
+        # another policy, a retry after failure, or another destination once the masked file is gone: from the start;
+        # another destination while it is there: only delivered
+        _A.DELIVERED: frozenset({_A.REGISTERED, _A.DELIVERING, _A.REVIEW, _A.ARCHIVED, _A.DELETED}),
         _A.FAILED: frozenset({_A.REGISTERED, _A.DELETED}),
         _A.QUARANTINED: frozenset({_A.REGISTERED, _A.REVIEW, _A.FAILED, _A.DELETED}),
         _A.CANCELLED: frozenset({_A.REGISTERED, _A.DELETED}),

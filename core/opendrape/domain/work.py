@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -33,6 +34,13 @@ class ArtefactKind(StrEnum):
     MASKED = "masked"
     RECEIPT = "receipt"
     PUBLISHED = "published"
+
+
+INTERMEDIATE: Final = (ArtefactKind.CHUNK, ArtefactKind.MASKED)
+"""Results that only delivery needs; they can be made again from the source."""
+
+RESULTS_IN_DOUBT: Final = frozenset({"chunk_damaged", "chunk_missing", "masked_damaged", "masked_missing"})
+"""Reasons that say a stored result is not what it was: keeping it would fail every retry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,14 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """Chunks and masked file of one asset under one policy that nobody needs any more."""
+
+    asset_id: str
+    policy_digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxRing:
     """A ring that a committed change asked for."""
 
@@ -75,6 +83,14 @@ class Catalogue(Protocol):
         ``IllegalTransition`` in any other state.
         """
 
+    def deliver_again(self, asset_id: str, *, actor: str) -> Asset:
+        """Bring a delivered asset to a destination that lacks it: from the masked file while the catalogue knows one
+        (``delivering``), else from the source (``registered``: fresh items, finished chunks are kept).
+
+        What was published stays recorded, so only the same bytes can be published again (``BlobConflict`` otherwise).
+        ``IllegalTransition`` in any state but ``delivered``.
+        """
+
     def cancel(self, asset_id: str, *, actor: str) -> Asset:
         """Cancel an asset and its open items; a leased item becomes stale. ``IllegalTransition`` when terminal."""
 
@@ -104,6 +120,20 @@ class Catalogue(Protocol):
 
     def assembled(self, asset_id: str, policy_digest: str) -> Outcome | None:
         """The ``Assembled`` outcome that delivery starts from; None before."""
+
+    # -- intermediate results -------------------------------------------------------------------------------------
+    def spent(self) -> Sequence[Spent]:
+        """Whose chunks and masked files may go: published, and not on the way again under that policy."""
+
+    def forget_results(self, asset_id: str, policy_digest: str, *, actor: str) -> Sequence[Artefact]:
+        """Forget chunks and masked file, so that their bytes may go and a later journey makes them again; returns
+        them, none when there were none. Timeline, reports, receipt and what was published stay.
+
+        ``IllegalTransition`` while items of this asset are open under this policy.
+        """
+
+    def artefact_names(self, asset_id: str) -> frozenset[str]:
+        """Every blob name that the catalogue refers to for this asset, under all policies."""
 
     # -- the ledger -----------------------------------------------------------------------------------------------
     def claim(self, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float) -> Lease | None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import Policy, PolicyRef
 from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Chunk, ChunkMasked, Lease, Outcome, WorkKind
-from opendrape.errors import PermanentError, StorageUnavailable
+from opendrape.errors import NotFound, PermanentError, StorageUnavailable
 from opendrape.ledger.worker import Progress
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
@@ -104,9 +104,15 @@ class MaskHandler:
         if [artefact.chunk for artefact in stored] != planned:
             raise PermanentError("a chunk is missing", reason="chunk_missing")
         for artefact in stored:
-            if self.parts.work_blobs.digest(artefact.name).sha256 != artefact.sha256:
+            if self._digest(artefact) != artefact.sha256:
                 raise StorageUnavailable("a stored chunk changed", reason="chunk_damaged")
         return stored
+
+    def _digest(self, chunk: Artefact) -> str:
+        try:
+            return self.parts.work_blobs.digest(chunk.name).sha256
+        except NotFound as error:
+            raise PermanentError("a chunk is missing", reason="chunk_missing") from error
 
     def _timeline(self, lease: Lease) -> Artefact:
         return self.parts.catalogue.artefacts(lease.asset_id, lease.policy.digest, ArtefactKind.TIMELINE)[0]

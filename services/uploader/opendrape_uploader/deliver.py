@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, TypeGuard
 
 from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Delivered, Lease, WorkKind
-from opendrape.errors import BlobConflict, NotFound, PermanentError
+from opendrape.errors import BlobConflict, NotFound, PermanentError, StorageUnavailable
 from opendrape.ledger.worker import Progress
 from opendrape.ports.blobs import BlobStore, StoredBlob
 from opendrape.ports.catalogue import Catalogue
@@ -57,11 +57,28 @@ class DeliverHandler:
 
     def _publish(self, lease: Lease, assembled: Assembled) -> StoredBlob:
         masked = assembled.artefact
-        with self._work_blobs.local_path(masked.name) as path:
-            output = self._destination.put(output_name(lease), path, sha256=masked.sha256)
+        self._refuse_another_output(lease, masked)
+        output = self._copy(output_name(lease), masked)
         if (output.sha256, output.md5, output.size_bytes) != (masked.sha256, assembled.md5, masked.size_bytes):
             raise PermanentError("the output is not what the catalogue knows", reason="output_differs")
         return output
+
+    def _refuse_another_output(self, lease: Lease, masked: Artefact) -> None:
+        """Before anything is visible: one asset and policy has one output, wherever it is delivered to."""
+        published = self._catalogue.artefacts(lease.asset_id, lease.policy.digest, ArtefactKind.PUBLISHED)
+        if any(output.sha256 != masked.sha256 for output in published):
+            raise BlobConflict(reason="already_published")
+
+    def _copy(self, name: str, masked: Artefact) -> StoredBlob:
+        try:
+            with self._work_blobs.local_path(masked.name) as path:
+                return self._destination.put(name, path, sha256=masked.sha256)
+        except NotFound as error:
+            raise PermanentError("the masked file is gone", reason="masked_missing") from error
+        except StorageUnavailable as error:
+            if error.reason != "source_differs":
+                raise
+            raise StorageUnavailable("the masked file changed", reason="masked_damaged") from error
 
     def _receipt(self, lease: Lease, assembled: Assembled, output: StoredBlob) -> bytes:
         """The receipt's bytes, the same ones each time: kept in the work blobs before anybody sees them."""

@@ -39,6 +39,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.leases: list[Lease] = []
         self.handed_out: set[tuple[int, int]] = set()
         self.published: dict[tuple[str, str], str] = {}
+        self.contents: dict[tuple[str, str], str] = {}
         self.replay = Replay()
         self.events_seen = 0
         self.completions = 0
@@ -55,6 +56,24 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(number=NUMBERS)
     def retry(self, number: int) -> None:
         self._unless_refused(lambda: self.catalogue.retry(new_asset(number).asset_id, actor="person"))
+
+    @rule(number=NUMBERS)
+    def deliver_again(self, number: int) -> None:
+        """Another destination, or the output was removed."""
+        self._unless_refused(lambda: self.catalogue.deliver_again(new_asset(number).asset_id, actor="person"))
+
+    @rule(number=NUMBERS, is_tidy=st.booleans(), is_same=st.booleans())
+    def deliver_twice(self, number: int, is_tidy: bool, is_same: bool) -> None:
+        """The whole way twice; the second time from kept results or not, with the same bytes or others."""
+        self.submit_and_deliver(number, FACES)
+        if is_tidy:
+            self.tidy()
+        self.deliver_again(number)
+        for _ in range(8):
+            if self._claim() and is_same:
+                self.complete_as_before(0)
+            elif self.leases:
+                self.complete(0)
 
     # -- workers --------------------------------------------------------------------------------------------------
     @rule(times=st.integers(1, 3))
@@ -74,6 +93,14 @@ class LedgerMachine(RuleBasedStateMachine):
         """By the present owner or one that was paused. No two workers ever bring the same bytes."""
         self.completions += 1
         content = str(self.completions)
+        self._write(choice, lambda lease: self._complete(lease, content))
+
+    @precondition(lambda self: self.leases)
+    @rule(choice=CHOICE)
+    def complete_as_before(self, choice: int) -> None:
+        """By a worker that makes of the same source the bytes that were delivered before, if any were."""
+        lease = self.leases[-1 - choice % len(self.leases)]
+        content = self.contents.get((lease.asset_id, lease.policy.digest), "")
         self._write(choice, lambda lease: self.catalogue.complete(lease, outcome(lease, content=content)))
 
     @precondition(lambda self: self.leases)
@@ -129,6 +156,14 @@ class LedgerMachine(RuleBasedStateMachine):
     def crash_of_every_worker(self) -> None:
         self.clock.advance(LEASE_SECONDS)
         self.catalogue.sweep()
+
+    @rule()
+    def tidy(self) -> None:
+        """Only what is published and at rest is forgotten; then nothing is left to forget."""
+        for spent in self.catalogue.spent():
+            assert self.catalogue.artefacts(spent.asset_id, spent.policy_digest, ArtefactKind.PUBLISHED)
+            assert self.catalogue.forget_results(spent.asset_id, spent.policy_digest, actor="tidier")
+        assert not self.catalogue.spent()
 
     @rule()
     def sweep(self) -> None:
@@ -198,6 +233,11 @@ class LedgerMachine(RuleBasedStateMachine):
             self.handed_out.add((lease.item_id, lease.epoch))
             self.leases.append(lease)
         return lease
+
+    def _complete(self, lease: Lease, content: str) -> None:
+        self.catalogue.complete(lease, outcome(lease, content=content))
+        if lease.kind is WorkKind.DELIVER:
+            self.contents.setdefault((lease.asset_id, lease.policy.digest), content)
 
     def _complete_well(self, lease: Lease) -> None:
         self.catalogue.complete(lease, outcome(lease))

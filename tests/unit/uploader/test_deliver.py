@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from opendrape.adapters.local_blobs import LocalBlobStore
-from opendrape.domain.work import ArtefactKind, Planned
+from opendrape.domain.work import Artefact, ArtefactKind, Planned
 from opendrape.errors import BlobConflict, PermanentError, StaleLease, StorageUnavailable
 from opendrape.ports.blobs import StoredBlob
 from opendrape_uploader.deliver import DeliverHandler
@@ -136,7 +137,34 @@ def test_masked_bytes_that_rotted_before_delivery_are_found(tmp_path: Path) -> N
     _flip(tmp_path / "work" / "masked" / "video.mp4")
     with pytest.raises(StorageUnavailable) as caught:
         delivery.deliver()
-    assert caught.value.reason == "source_differs"
+    assert caught.value.reason == "masked_damaged"
+    assert delivery.published() == {}
+
+
+def test_a_masked_file_that_is_gone_is_told_as_such() -> None:
+    """D-02: the reason says that it must be made again."""
+    delivery = Delivery()
+    delivery.work.delete("masked/video.mp4")
+    with pytest.raises(PermanentError) as caught:
+        delivery.deliver()
+    assert caught.value.reason == "masked_missing"
+
+
+@pytest.mark.parametrize(("published", "reason"), [(b"other bytes", "already_published"), (MASKED, None)])
+def test_another_destination_gets_the_bytes_that_were_delivered_or_nothing(
+    published: bytes, reason: str | None
+) -> None:
+    """D-02, O-03: one output per asset and policy; a second one is refused before anything is visible."""
+    delivery = Delivery()
+    before = Artefact(ArtefactKind.PUBLISHED, OUTPUT, hashlib.sha256(published).hexdigest(), len(published))
+    delivery.published_before = (before,)
+    if reason is None:
+        delivery.deliver()
+        assert set(delivery.published()) == {OUTPUT, RECEIPT}
+        return
+    with pytest.raises(BlobConflict) as caught:
+        delivery.deliver()
+    assert caught.value.reason == reason
     assert delivery.published() == {}
 
 

@@ -6,19 +6,17 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
-from opendrape.adapters.sql.items import cancel_open, enqueue
-from opendrape.adapters.sql.results import forget_results
+from opendrape.adapters.sql import results
+from opendrape.adapters.sql.items import cancel_open, enqueue, has_open
 from opendrape.adapters.sql.rows import asset_of
 from opendrape.adapters.sql.tables import assets
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.policy import PolicyRef
 from opendrape.domain.states import ASSET_TRANSITIONS, AssetState, check_asset_transition
-from opendrape.domain.work import Asset, WorkKind
+from opendrape.domain.work import RESULTS_IN_DOUBT, Artefact, Asset, WorkKind
 from opendrape.errors import IllegalTransition, NotFound
 from opendrape.ports.catalogue import NewAsset, Registration
 
-# Reasons that say a stored chunk is not what it was: keeping it would fail every retry.
-_CHUNKS_IN_DOUBT = frozenset({"chunk_damaged", "chunk_missing"})
 _RETRIED = frozenset({AssetState.FAILED, AssetState.QUARANTINED, AssetState.CANCELLED})
 
 
@@ -62,11 +60,37 @@ def retry(tx: Transaction, asset_id: str, *, actor: str) -> Asset:
     row = lock(tx, asset_id)
     if row.state not in _RETRIED:
         raise IllegalTransition(f"asset: retry from {row.state}")
-    if row.reason in _CHUNKS_IN_DOUBT:
-        forget_results(tx, asset_id, row.policy_digest)
+    if row.reason in RESULTS_IN_DOUBT:
+        results.forget_results(tx, asset_id, row.policy_digest)
     move(tx, asset_id, AssetState.REGISTERED, actor=actor)
     enqueue(tx, asset_id, asset_of(row).policy, WorkKind.PLAN, actor=actor)
     return asset_of(lock(tx, asset_id))
+
+
+def deliver_again(tx: Transaction, asset_id: str, *, actor: str) -> Asset:
+    """Take a delivered asset to the last step that its kept results allow."""
+    row = lock(tx, asset_id)
+    if row.state is not AssetState.DELIVERED:
+        raise IllegalTransition(f"asset: deliver again from {row.state}")
+    policy = asset_of(row).policy
+    has_masked = results.has_masked(tx, asset_id, policy.digest)
+    after, kind = (AssetState.DELIVERING, WorkKind.DELIVER) if has_masked else (AssetState.REGISTERED, WorkKind.PLAN)
+    tx.record(actor, "delivery.again", asset_id, policy=policy.label)
+    move(tx, asset_id, after, actor=actor)
+    enqueue(tx, asset_id, policy, kind, actor=actor)
+    return asset_of(lock(tx, asset_id))
+
+
+def forget_results(tx: Transaction, asset_id: str, policy_digest: str, *, actor: str) -> list[Artefact]:
+    """Forget chunks and masked file of an asset that nobody works on under this policy."""
+    lock(tx, asset_id)
+    if has_open(tx, asset_id, policy_digest):
+        raise IllegalTransition("results are needed by open items")
+    forgotten = results.take_out(tx, asset_id, policy_digest)
+    if forgotten:
+        size_bytes = sum(artefact.size_bytes for artefact in forgotten)
+        tx.record(actor, "results.forgotten", asset_id, rows=len(forgotten), size_bytes=size_bytes)
+    return forgotten
 
 
 def cancel(tx: Transaction, asset_id: str, *, actor: str) -> Asset:

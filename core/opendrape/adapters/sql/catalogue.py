@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import delete
 
-from opendrape.adapters.sql import assets, figures, ledger, reading
+from opendrape.adapters.sql import assets, figures, ledger, reading, results
 from opendrape.adapters.sql.database import Database, open_database
 from opendrape.adapters.sql.migrate import is_current, migrate
 from opendrape.adapters.sql.tables import outbox
@@ -29,7 +29,7 @@ from opendrape.domain.work import (
     WorkKind,
 )
 from opendrape.errors import CatalogueUnavailable
-from opendrape.ports.catalogue import AssetFilter, Catalogue, NewAsset, OutboxRing, Registration
+from opendrape.ports.catalogue import AssetFilter, Catalogue, NewAsset, OutboxRing, Registration, Spent
 from opendrape.ports.clock import Clock
 
 
@@ -80,6 +80,10 @@ class SqlCatalogue(Catalogue):
         with self._writing() as tx:
             return assets.retry(tx, asset_id, actor=actor)
 
+    def deliver_again(self, asset_id: str, *, actor: str) -> Asset:
+        with self._writing() as tx:
+            return assets.deliver_again(tx, asset_id, actor=actor)
+
     def cancel(self, asset_id: str, *, actor: str) -> Asset:
         with self._writing() as tx:
             return assets.cancel(tx, asset_id, actor=actor)
@@ -120,6 +124,19 @@ class SqlCatalogue(Catalogue):
     def assembled(self, asset_id: str, policy_digest: str) -> Outcome | None:
         with self._reading() as tx:
             return reading.assembled(tx, asset_id, policy_digest)
+
+    # -- intermediate results -------------------------------------------------------------------------------------
+    def spent(self) -> Sequence[Spent]:
+        with self._reading() as tx:
+            return results.spent(tx)
+
+    def forget_results(self, asset_id: str, policy_digest: str, *, actor: str) -> Sequence[Artefact]:
+        with self._writing() as tx:
+            return assets.forget_results(tx, asset_id, policy_digest, actor=actor)
+
+    def artefact_names(self, asset_id: str) -> frozenset[str]:
+        with self._reading() as tx:
+            return results.artefact_names(tx, asset_id)
 
     # -- the ledger -----------------------------------------------------------------------------------------------
     def claim(self, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float) -> Lease | None:

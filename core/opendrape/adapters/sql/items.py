@@ -132,6 +132,16 @@ def ring_again(tx: Transaction, row: Row[Any]) -> None:
     tx.ring(row.item_id, row.kind, due_at)
 
 
+def has_open(tx: Transaction, asset_id: str, policy_digest: str) -> bool:
+    """True when work is queued or under way for this asset and policy."""
+    query = select(work_items.c.item_id).where(
+        work_items.c.asset_id == asset_id,
+        work_items.c.policy_digest == policy_digest,
+        work_items.c.state.in_(OPEN_STATES),
+    )
+    return tx.connection.execute(query.limit(1)).one_or_none() is not None
+
+
 def cancel_open(tx: Transaction, asset_id: str, *, actor: str, reason: str) -> None:
     """Cancel every open item of an asset; workers that hold one find their lease stale."""
     rows = tx.connection.execute(

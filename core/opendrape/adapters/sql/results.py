@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, exists, insert, select
 from sqlalchemy.sql import ColumnElement
 
-from opendrape.adapters.sql.rows import chunk_of
-from opendrape.adapters.sql.tables import ANY_POLICY, WHOLE, artefacts, chunks, media_info, reports
+from opendrape.adapters.sql.rows import artefact_of, chunk_of
+from opendrape.adapters.sql.tables import ANY_POLICY, WHOLE, artefacts, assets, chunks, media_info, reports
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.media_info import MediaInfo
-from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Chunk, ChunkMasked, Planned
+from opendrape.domain.states import AssetState
+from opendrape.domain.work import INTERMEDIATE, Artefact, ArtefactKind, Assembled, Chunk, ChunkMasked, Planned
 from opendrape.errors import BlobConflict
+from opendrape.ports.catalogue import Spent
+
+_AT_REST = (AssetState.DELIVERED, AssetState.ARCHIVED, AssetState.DELETED)
 
 
 def store_plan(tx: Transaction, asset_id: str, policy_digest: str, plan: Planned) -> None:
@@ -67,6 +71,54 @@ def forget_results(tx: Transaction, asset_id: str, policy_digest: str) -> None:
     )
 
 
+def take_out(tx: Transaction, asset_id: str, policy_digest: str) -> list[Artefact]:
+    """Drop chunks and masked file, reports stay; the artefacts that went."""
+    rows = tx.connection.execute(
+        delete(artefacts).where(_intermediate(asset_id, policy_digest)).returning(*artefacts.c)
+    )
+    return sorted((artefact_of(row) for row in rows), key=lambda artefact: (artefact.kind, artefact.chunk))
+
+
+def has_masked(tx: Transaction, asset_id: str, policy_digest: str) -> bool:
+    """True when the whole masked file and what was said about it are kept."""
+    found = tx.connection.execute(
+        select(artefacts.c.name).where(
+            _intermediate(asset_id, policy_digest),
+            artefacts.c.kind == ArtefactKind.MASKED,
+            exists().where(
+                reports.c.asset_id == asset_id, reports.c.policy_digest == policy_digest, reports.c.chunk == WHOLE
+            ),
+        )
+    )
+    return found.one_or_none() is not None
+
+
+def spent(tx: Transaction) -> list[Spent]:
+    """Published results whose intermediate ones are still kept, unless the same journey is on its way again."""
+    published = artefacts.alias("published")
+    query = (
+        select(artefacts.c.asset_id, artefacts.c.policy_digest)
+        .distinct()
+        .join(assets, assets.c.asset_id == artefacts.c.asset_id)
+        .join(
+            published,
+            (published.c.asset_id == artefacts.c.asset_id)
+            & (published.c.policy_digest == artefacts.c.policy_digest)
+            & (published.c.kind == ArtefactKind.PUBLISHED),
+        )
+        .where(artefacts.c.kind.in_(INTERMEDIATE))
+        .where((assets.c.policy_digest != artefacts.c.policy_digest) | assets.c.state.in_(_AT_REST))
+        .order_by(artefacts.c.asset_id, artefacts.c.policy_digest)
+    )
+    return [Spent(row.asset_id, row.policy_digest) for row in tx.connection.execute(query)]
+
+
+def artefact_names(tx: Transaction, asset_id: str) -> frozenset[str]:
+    """Names of all artefacts of an asset."""
+    query = select(artefacts.c.name).where(artefacts.c.asset_id == asset_id)
+    return frozenset(tx.connection.execute(query).scalars())
+
+
 def unmasked_chunks(tx: Transaction, asset_id: str, policy_digest: str) -> list[int]:
     """Planned chunks that have no stored result under this policy, in order."""
     finished = select(artefacts.c.chunk).where(
@@ -96,8 +148,7 @@ def _chunks(tx: Transaction, asset_id: str, policy_digest: str) -> set[Chunk]:
 
 
 def _forget(tx: Transaction, which: ColumnElement[bool], which_reports: ColumnElement[bool]) -> None:
-    working = artefacts.c.kind.in_((ArtefactKind.CHUNK, ArtefactKind.MASKED))
-    tx.connection.execute(delete(artefacts).where(which, working))
+    tx.connection.execute(delete(artefacts).where(which, artefacts.c.kind.in_(INTERMEDIATE)))
     tx.connection.execute(delete(reports).where(which_reports))
 
 
@@ -119,6 +170,14 @@ def _store_chunks(tx: Transaction, asset_id: str, policy_digest: str, plan: tupl
         for chunk in plan
     ]
     tx.connection.execute(insert(chunks), rows)
+
+
+def _intermediate(asset_id: str, policy_digest: str) -> ColumnElement[bool]:
+    return (
+        (artefacts.c.asset_id == asset_id)
+        & (artefacts.c.policy_digest == policy_digest)
+        & artefacts.c.kind.in_(INTERMEDIATE)
+    )
 
 
 def _place(asset_id: str, policy_digest: str, artefact: Artefact) -> ColumnElement[bool]:
