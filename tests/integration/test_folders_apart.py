@@ -47,14 +47,14 @@ def test_an_output_folder_of_its_own_beneath_the_state_folder_is_allowed(tmp_pat
         ("out", "source_is_destination"),
         ("out/ar-1", "source_is_destination"),
         ("state", "folders_overlap"),
-        ("state/work/masked", "folders_overlap"),
+        ("state/scratch", "folders_overlap"),
         ("link", "source_is_destination"),
     ],
 )
 def test_outputs_and_work_files_are_never_taken_for_originals(source: str, reason: str, tmp_path: Path) -> None:
     """I-01: not even when somebody names them."""
     settings = Settings(state_dir=tmp_path / "state", destination=tmp_path / "out")
-    for folder in ("out/ar-1", "state/work/masked"):
+    for folder in ("out/ar-1", "state/scratch"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "link").symlink_to("out")
     container = bootstrap(settings)

@@ -58,8 +58,15 @@ class PublicKey:
 def open_signing_key(path: Path, *, notice: Callable[[str], None]) -> SigningKey:
     """Read the private key (PEM), or make one (0600) and say so; the public half is kept beside it as ``.pub``.
 
-    ``ConfigurationError``: ``key_file_permissions``, ``key_file_unreadable``, ``private_file_not_writable``.
+    ``ConfigurationError``: ``key_file_permissions``, ``key_file_unreadable``, ``private_file_not_writable``;
+    ``key_file_missing`` when only the public half is left: receipts of a new key would not verify with it.
     """
+    public = public_key_path(path)
+    if not path.exists() and public.exists():
+        raise ConfigurationError(
+            "the receipt key is gone, its .pub is not: restore the key, or move the .pub aside to begin with a new one",
+            reason="key_file_missing",
+        )
     if not path.exists() and create_private(path, _private_pem(Ed25519PrivateKey.generate())):
         notice(_NOTICE)
     try:
@@ -69,8 +76,10 @@ def open_signing_key(path: Path, *, notice: Callable[[str], None]) -> SigningKey
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigurationError("the receipt key file holds no Ed25519 key", reason="key_file_unreadable")
     # Read-only key folders (mounted secrets) bring their own public half.
-    if not (public := public_key_path(path)).exists():
+    if not public.exists():
         create_private(public, _public_pem(key), mode=0o644)
+    elif read_public_key(public).raw != key.public_key().public_bytes_raw():
+        raise ConfigurationError("the .pub beside the receipt key is of another key", reason="public_key_differs")
     return SigningKey(key)
 
 

@@ -138,7 +138,7 @@ def test_the_database_itself_refuses_a_second_published_output() -> None:
     assert refused.value.reason == "catalogue_conflict"
 
 
-def test_a_locked_or_broken_database_is_unavailable_and_says_nothing_of_its_content(
+def test_a_locked_database_is_unavailable_a_broken_one_is_told_and_neither_tells_its_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """P-05: neither statements' values nor paths in the error."""
@@ -151,7 +151,7 @@ def test_a_locked_or_broken_database_is_unavailable_and_says_nothing_of_its_cont
     catalogue.close()
     for name in ("catalogue.sqlite3", "catalogue.sqlite3-wal"):
         (tmp_path / name).write_bytes(b"no database" * 1000)
-    with pytest.raises(CatalogueUnavailable) as broken:
+    with pytest.raises(ConfigurationError) as broken:
         _open(tmp_path)
     said = f"{locked.value} {broken.value}"
     assert new_asset().asset_id not in said

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from opendrape.adapters.private_files import create_private
 from opendrape.errors import ConfigurationError
 from opendrape.settings import Settings
 from opendrape_uploader.composition import build_uploader
@@ -75,3 +76,22 @@ def test_the_uploader_loads_no_media_and_no_pixels() -> None:
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )
     assert not loaded & {"av", "numpy", "cv2", "onnxruntime", "opendrape.media"}
+
+
+def test_a_lost_signing_key_is_not_replaced_behind_its_public_half(tmp_path: Path) -> None:
+    """D-06: receipts of a new key would not verify with the .pub that people hold; a .pub of another key neither."""
+    path = tmp_path / "receipt.pem"
+    open_signing_key(path, notice=lambda _text: None)
+    kept = path.read_bytes()
+    path.unlink()
+    with pytest.raises(ConfigurationError) as missing:
+        open_signing_key(path, notice=lambda _text: None)
+    assert missing.value.reason == "key_file_missing"
+    assert not path.exists()
+    create_private(path, kept)
+    other = tmp_path / "other" / "receipt.pem"
+    open_signing_key(other, notice=lambda _text: None)
+    public_key_path(path).write_bytes(public_key_path(other).read_bytes())
+    with pytest.raises(ConfigurationError) as differs:
+        open_signing_key(path, notice=lambda _text: None)
+    assert differs.value.reason == "public_key_differs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,12 +16,14 @@ from opendrape.errors import CatalogueUnavailable, ConfigurationError
 
 _WRITES = "opendrape_writes"
 _BUSY_MILLISECONDS = 30_000
+_PRIMARY_CODE = 0xFF
 
 
 class Database:
     """One engine. ``read`` and ``write`` are transactions: committed on a clean exit, rolled back on any error.
 
-    Every error of SQLAlchemy comes out as ``CatalogueUnavailable``; statement parameters never do.
+    Every error of SQLAlchemy comes out as ``CatalogueUnavailable``, a damaged SQLite file as ``ConfigurationError``;
+    statement parameters never do.
     """
 
     def __init__(self, engine: Engine, gate: AbstractContextManager[object]) -> None:
@@ -70,7 +73,18 @@ def translated() -> Iterator[None]:
     except IntegrityError as error:
         raise CatalogueUnavailable(reason="catalogue_conflict") from error
     except SQLAlchemyError as error:
+        if _is_damage(error):
+            raise ConfigurationError(
+                "the catalogue's file is damaged: restore a copy, or move it aside and all work is done again",
+                reason="catalogue_damaged",
+            ) from error
         raise CatalogueUnavailable() from error
+
+
+def _is_damage(error: SQLAlchemyError) -> bool:
+    """Trying again never mends a file that is no database."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & _PRIMARY_CODE in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _prepare_sqlite(connection: SqliteConnection, _record: object) -> None:
