@@ -135,11 +135,11 @@ class Renderer:
             encoder = _Encoder(writer, evidence, painter)
             try:
                 self._render(pool, encoder, painter)
+                encoder.finish()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 encoder.abandon()
                 raise
-            encoder.finish()
             self._facts.seconds["encode"] = encoder.busy_seconds
         return self._facts
 
