@@ -17,7 +17,7 @@ from opendrape.errors import OpenDrapeError
 
 RECEIPT_FAULTS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "receipt_missing": "The receipt is gone from this folder, and the video beside it is not the one delivered.",
+        "receipt_missing": "The receipt is not in this folder; what is there in place of its video stays.",
         "output_missing": "The receipt is here, but its video is gone from this folder.",
         "output_differs": "The video is not the one that was delivered: it was changed afterwards.",
         "tampered": "The receipt was changed after it was signed.",

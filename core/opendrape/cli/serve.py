@@ -13,16 +13,12 @@ from opendrape.bootstrap import Container, bootstrap
 from opendrape.cli.configuration import PolicyName, StateDir, load_settings, policy_named
 from opendrape.cli.models import prepare_models
 from opendrape.cli.terminal import Terminal
-from opendrape.domain.policy import Policy
+from opendrape.cli.watching import WatchedFolder
 from opendrape.embedded import Services, embedded
-from opendrape.errors import CatalogueUnavailable
-from opendrape.logging import configure, get_log, log_uncaught_exceptions
-from opendrape_ingest.scan import scan
+from opendrape.logging import configure, log_uncaught_exceptions
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-
-_log = get_log("serve")
 
 Watch = Annotated[Path | None, typer.Option("--watch", exists=True, file_okay=False, help="Folder to scan for videos.")]
 Output = Annotated[Path | None, typer.Option("--output", help="Folder for output (OPENDRAPE_DESTINATION).")]
@@ -70,7 +66,8 @@ def serve(
         container.policies.remember(chosen)
         door = _door(container, terminal, host, port)
         with embedded(container, door, notice=terminal.notice) as services:
-            _until_stopped(container, services, watch, chosen, every_seconds)
+            watched = WatchedFolder(container, watch, chosen) if watch else None
+            _until_stopped(services, watched, every_seconds)
 
 
 def _door(container: Container, terminal: Terminal, host: str | None, port: int | None) -> GatewayThread:
@@ -85,21 +82,10 @@ def _door(container: Container, terminal: Terminal, host: str | None, port: int 
     )
 
 
-def _until_stopped(
-    container: Container, services: Services, watch: Path | None, policy: Policy, every_seconds: float
-) -> None:
+def _until_stopped(services: Services, watched: WatchedFolder | None, every_seconds: float) -> None:
     """Ends by an interruption, or by the error of a thread that died."""
     while True:
-        if watch is not None:
-            _scan_once(container, watch, policy)
+        if watched is not None:
+            watched.look()
         services.pause(every_seconds)
         services.check()
-
-
-def _scan_once(container: Container, watch: Path, policy: Policy) -> None:
-    try:
-        result = scan(container, watch, policy)
-    except CatalogueUnavailable:
-        _log.warning("scan_postponed", exc_info=True)
-        return
-    _log.info("scan_finished", count=len(result.files))

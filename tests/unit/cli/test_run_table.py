@@ -94,4 +94,4 @@ def test_every_fault_of_a_receipt_has_its_sentence() -> None:
     moved = AssetOutcome(
         "ar-1", AssetState.DELIVERED, output="ar-1/x.mp4", receipt="r", receipt_fault="receipt_missing"
     )
-    assert "not into this folder" in remarks(FILES[:1], {"ar-1": moved})[0]
+    assert "not in this folder" in remarks(FILES[:1], {"ar-1": moved})[0]
