@@ -22,11 +22,13 @@ class LocalSources(SourceStore):
     """Originals by the paths that the key map remembers, latest first; the paths never leave this class.
 
     A path that is gone or holds something else is passed over for the next one. ``StorageUnavailable`` when a medium
-    does not answer and no other path serves.
+    does not answer and no other path serves. A file whose modification time alone is another is read: a backup or a
+    virus scanner touches files, and what counts is what is in them.
     """
 
     def __init__(self, key_map: KeyMap) -> None:
         self._key_map = key_map
+        self._touched: dict[str, int] = {}
 
     @contextmanager
     def open(self, asset_id: str) -> Iterator[OpenSource]:
@@ -40,10 +42,7 @@ class LocalSources(SourceStore):
     def verify_digest(self, asset_id: str, sha256: str) -> None:
         """Read the whole original and compare; ``SourceChanged`` when it differs."""
         with self.open(asset_id) as source:
-            try:
-                found, _ = sha256_of(source.descriptor)
-            except OSError as error:
-                raise StorageUnavailable(reason="source_unreachable") from error
+            found = _sha256(source.descriptor)
         if found != sha256:
             raise SourceChanged(reason="source_changed")
 
@@ -51,32 +50,40 @@ class LocalSources(SourceStore):
         obstacles: list[Exception] = []
         for record in self._key_map.sources(asset_id):
             try:
-                return _open_unchanged(record)
+                return self._open_unchanged(record)
             except (SourceChanged, StorageUnavailable) as obstacle:
                 obstacles.append(obstacle)
         # a medium that may come back outweighs a file that is gone, and a change outweighs an absence
         obstacles.sort(key=_weight)
         raise obstacles[0] if obstacles else SourceChanged(reason="source_gone")
 
+    def _open_unchanged(self, record: SourceRecord) -> OpenSource:
+        descriptor = _open(record.path)
+        try:
+            if not self._is_same(descriptor, record):
+                raise SourceChanged(reason="source_changed")
+            os.set_blocking(descriptor, True)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return OpenSource(descriptor=descriptor, size_bytes=record.size_bytes)
+
+    def _is_same(self, descriptor: int, record: SourceRecord) -> bool:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size != record.size_bytes:
+            return False
+        if facts.st_mtime_ns in (record.mtime_ns, self._touched.get(record.path)):
+            return True
+        if _sha256(descriptor) != record.content_sha256:
+            return False
+        self._touched[record.path] = facts.st_mtime_ns
+        return True
+
 
 def _weight(obstacle: Exception) -> int:
     if isinstance(obstacle, StorageUnavailable):
         return 0
     return 1 if getattr(obstacle, "reason", "") == "source_changed" else 2
-
-
-def _open_unchanged(record: SourceRecord) -> OpenSource:
-    descriptor = _open(record.path)
-    try:
-        facts = os.fstat(descriptor)
-        same = (facts.st_size, facts.st_mtime_ns) == (record.size_bytes, record.mtime_ns)
-        if not (stat.S_ISREG(facts.st_mode) and same):
-            raise SourceChanged(reason="source_changed")
-        os.set_blocking(descriptor, True)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return OpenSource(descriptor=descriptor, size_bytes=record.size_bytes)
 
 
 def _open(path: str) -> int:
@@ -88,3 +95,10 @@ def _open(path: str) -> int:
     if code in _GONE:
         raise SourceChanged(reason="source_gone")
     raise StorageUnavailable(reason="source_unreachable")
+
+
+def _sha256(descriptor: int) -> str:
+    try:
+        return sha256_of(descriptor)[0]
+    except OSError as error:
+        raise StorageUnavailable(reason="source_unreachable") from error

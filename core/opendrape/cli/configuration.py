@@ -57,6 +57,23 @@ def missing_roles(settings: Settings, policy: Policy) -> tuple[Role, ...]:
     return tuple(sorted(policy.roles - {folder.lock.role for folder in asked if is_materialised(folder, target)}))
 
 
+def altered_models(settings: Settings, policy: Policy) -> dict[str, Role]:
+    """Materialised models of the policy's roles whose files are not what was rendered, with their roles."""
+    from opendrape_masker.inference.rendered import RENDERER, read_record, target_folder
+    from opendrape_masker.inference.repository import read_repository
+    from opendrape_masker.models_sync import is_materialised
+
+    if not policy.roles:
+        return {}
+    target, altered = target_folder(settings.models_dir), {}
+    for folder in read_repository(settings.model_repository):
+        record = read_record(target / folder.name)
+        of_this_build = record and (record.fingerprint, record.renderer) == (folder.fingerprint, RENDERER)
+        if folder.lock.role in policy.roles and of_this_build and not is_materialised(folder, target):
+            altered[folder.name] = folder.lock.role
+    return altered
+
+
 def free_bytes(folder: Path) -> int:
     """Free space where ``folder`` is or would be."""
     while not folder.exists() and folder != folder.parent:

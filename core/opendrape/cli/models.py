@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from opendrape.cli.configuration import AsJson, DryRun, StateDir, load_settings, missing_roles
+from opendrape.cli.configuration import AsJson, DryRun, StateDir, altered_models, load_settings, missing_roles
 from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy, Role
 from opendrape.errors import ModelMissing
@@ -41,7 +41,8 @@ def sync_models(state_dir: StateDir = None, dry_run: DryRun = False, as_json: As
 def prepare_models(terminal: Terminal, settings: Settings, policy: Policy) -> None:
     """Make the policy's models ready, fetching what is missing; ``ModelMissing`` when the policy cannot keep its word.
 
-    A role that no model in the repository serves is told before anything is fetched.
+    A role that no model in the repository serves is told before anything is fetched. Models that were altered on disk
+    are made anew; ``model_altered`` when that cannot be, although another model could serve: somebody must look.
     """
     missing = missing_roles(settings, policy)
     hopeless = [role for role in missing if role not in _known_roles(settings)]
@@ -51,6 +52,13 @@ def prepare_models(terminal: Terminal, settings: Settings, policy: Policy) -> No
     if missing:
         terminal.notice(f"models for {', '.join(missing)} are not here yet: fetching them (once)")
         fetch(settings, frozenset(missing), terminal)
+    if altered := altered_models(settings, policy):
+        terminal.notice(f"files of {', '.join(altered)} were altered: making them anew")
+        fetch(settings, frozenset(altered.values()), terminal)
+    if altered_models(settings, policy):
+        raise ModelMissing(
+            f"files of {', '.join(altered)} were altered and the weights are out of reach", reason="model_altered"
+        )
 
 
 def fetch(settings: Settings, roles: frozenset[Role] | None, terminal: Terminal) -> tuple[ModelState, ...]:

@@ -18,7 +18,8 @@ class OpenSource:
 class SourceStore(Protocol):
     """Opens originals by pseudonym.
 
-    The content is the registered one as far as size and modification time can tell; otherwise ``SourceChanged``.
+    The content is the registered one as far as size and modification time can tell, or by its digest when only the time
+    is another; otherwise ``SourceChanged``.
     """
 
     def open(self, asset_id: str) -> AbstractContextManager[OpenSource]:

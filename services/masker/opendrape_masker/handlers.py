@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,7 @@ from typing import Protocol
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import Policy, PolicyRef
 from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Chunk, ChunkMasked, Lease, Outcome, WorkKind
-from opendrape.errors import NotFound, PermanentError, StorageUnavailable
+from opendrape.errors import MediaRefused, NotFound, PermanentError, StorageUnavailable
 from opendrape.ledger.worker import Progress
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
@@ -60,20 +61,33 @@ class MaskHandler:
             self.parts.work_blobs.local_path(self._timeline(lease).name) as stored_timeline,
             self.parts.sources.open(lease.asset_id) as source,
         ):
-            answer = run_mask_child(
-                self.parts.settings,
-                descriptor=source.descriptor,
-                media=self._media(lease),
-                timeline=_copied(stored_timeline, folder / "timeline.bin"),
-                span=self._chunk(lease).span,
-                policy=policy,
-                folder=folder,
-                on_progress=progress,
-            )
+            with self._blaming_a_changed_source(lease):
+                answer = run_mask_child(
+                    self.parts.settings,
+                    descriptor=source.descriptor,
+                    media=self._media(lease),
+                    timeline=_copied(stored_timeline, folder / "timeline.bin"),
+                    span=self._chunk(lease).span,
+                    policy=policy,
+                    folder=folder,
+                    on_progress=progress,
+                )
             name = f"chunks/{lease.asset_id}/{lease.policy.label}/{lease.chunk:05d}-{answer.sha256[:16]}"
             stored = self.parts.work_blobs.put(name, answer.path, sha256=answer.sha256)
         artefact = Artefact(ArtefactKind.CHUNK, stored.name, stored.sha256, stored.size_bytes, lease.chunk)
         return ChunkMasked(artefact=artefact, report=answer.report)
+
+    @contextmanager
+    def _blaming_a_changed_source(self, lease: Lease) -> Iterator[None]:
+        """The probe could read the whole file: what cannot be read now was changed since, most likely."""
+        try:
+            yield
+        except MediaRefused:
+            self._verify_source(lease)
+            raise
+
+    def _verify_source(self, lease: Lease) -> None:
+        self.parts.sources.verify_digest(lease.asset_id, self.parts.catalogue.asset(lease.asset_id).content_sha256)
 
     def _assemble(self, lease: Lease, progress: Progress) -> Assembled:
         chunks = self._stored_chunks(lease)
@@ -89,7 +103,7 @@ class MaskHandler:
                 folder=folder,
                 on_progress=progress,
             )
-            self.parts.sources.verify_digest(lease.asset_id, self.parts.catalogue.asset(lease.asset_id).content_sha256)
+            self._verify_source(lease)
             progress(0.9)
             name = f"masked/{lease.asset_id}/{lease.policy.label}-{answer.sha256[:16]}.mp4"
             blob = self.parts.work_blobs.put(name, answer.path, sha256=answer.sha256)

@@ -66,12 +66,28 @@ def test_an_original_that_is_gone_or_unknown_is_said_to_be_gone_without_its_name
     assert reason(store) == reason(store, "ar-unknown") == "source_gone"
 
 
-def test_a_changed_size_or_time_is_a_change(original):
-    """I-04: a changed file under a known name is another asset."""
+def test_changed_content_is_a_change(original):
+    """I-04: a changed file under a known name is another asset, whether it grew or not."""
     store = LocalSources(Remembered(original))
+    original.write_bytes(CONTENT[::-1])
     os.utime(original, ns=(0, 1))
     assert reason(store) == "source_changed"
     original.write_bytes(CONTENT + b"!")
+    assert reason(store) == "source_changed"
+
+
+def test_a_file_that_was_only_touched_is_read_once_and_opened(original, monkeypatch):
+    """I-04: a backup or a virus scanner changes times; the content counts, also when it changes later."""
+    store = LocalSources(Remembered(original))
+    os.utime(original, ns=(0, 1))
+    with store.open("ar-1") as source:
+        assert os.read(source.descriptor, 100) == CONTENT
+    with monkeypatch.context() as patched:
+        patched.setattr("opendrape.adapters.local_sources.sha256_of", None)
+        with store.open("ar-1") as source:
+            assert os.read(source.descriptor, 100) == CONTENT
+    original.write_bytes(CONTENT[::-1])
+    os.utime(original, ns=(0, 2))
     assert reason(store) == "source_changed"
 
 
