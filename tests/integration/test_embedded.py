@@ -151,8 +151,11 @@ def test_the_lock_of_a_killed_owner_is_free(tmp_path: Path) -> None:
 
 def test_children_do_not_inherit_the_lock(tmp_path: Path) -> None:
     """C-02: a child that outlives its killed parent must not keep the folder locked."""
+    command = [sys.executable, "-c", "print(flush=True); input()"]
     with sole_owner(tmp_path):
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False)
+        assert child.stdout is not None
+        child.stdout.readline()  # the parent may go on a moment before the kernel closes the child's copies
     with child, (tmp_path / "embedded.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         child.kill()
