@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from opendrape.adapters.sql.catalogue import open_catalogue
-from opendrape.errors import ConfigurationError
+from opendrape.adapters.sql.database import open_database
+from opendrape.errors import CatalogueUnavailable, ConfigurationError
 from tests.fakes.catalogue import RETRY, new_asset
 from tests.fakes.clock import FakeClock
 
@@ -41,3 +42,18 @@ def test_a_file_of_other_bytes_is_no_catalogue(tmp_path: Path) -> None:
         _use(path)
     assert refused.value.reason == "catalogue_damaged"
     assert "Jane" not in str(refused.value)
+
+
+def test_a_full_disk_is_called_so(tmp_path: Path) -> None:
+    """O-03: a person can do something about it; the work waits meanwhile."""
+    database = open_database(f"sqlite:///{tmp_path / 'catalogue.sqlite3'}")
+
+    def fill() -> None:
+        with database.write() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count = 2")
+            connection.exec_driver_sql("CREATE TABLE filler AS SELECT randomblob(100000) AS bytes")
+
+    with pytest.raises(CatalogueUnavailable) as full:
+        fill()
+    database.close()
+    assert full.value.reason == "disk_full"

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from sqlite3 import Connection as SqliteConnection
+from types import MappingProxyType
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -17,6 +18,9 @@ from opendrape.errors import CatalogueUnavailable, ConfigurationError
 _WRITES = "opendrape_writes"
 _BUSY_MILLISECONDS = 30_000
 _PRIMARY_CODE = 0xFF
+# Trying again never mends a file that is no database.
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_REASONS = MappingProxyType({sqlite3.SQLITE_FULL: "disk_full", sqlite3.SQLITE_IOERR: "input_output_error"})
 
 
 class Database:
@@ -73,18 +77,18 @@ def translated() -> Iterator[None]:
     except IntegrityError as error:
         raise CatalogueUnavailable(reason="catalogue_conflict") from error
     except SQLAlchemyError as error:
-        if _is_damage(error):
+        code = _sqlite_code(error)
+        if code in _DAMAGED:
             raise ConfigurationError(
                 "the catalogue's file is damaged: restore a copy, or move it aside and all work is done again",
                 reason="catalogue_damaged",
             ) from error
-        raise CatalogueUnavailable() from error
+        raise CatalogueUnavailable(reason=_REASONS.get(code)) from error
 
 
-def _is_damage(error: SQLAlchemyError) -> bool:
-    """Trying again never mends a file that is no database."""
-    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
-    return code & _PRIMARY_CODE in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+def _sqlite_code(error: SQLAlchemyError) -> int:
+    """SQLite's primary result code; 0 when another database failed."""
+    return int(getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)) & _PRIMARY_CODE
 
 
 def _prepare_sqlite(connection: SqliteConnection, _record: object) -> None:
