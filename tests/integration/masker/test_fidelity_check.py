@@ -210,6 +210,16 @@ def test_evidence_that_ends_early_is_found_wherever_it_ends(bench: Bench, masked
         assert broken.value.reason == reason, end
 
 
+def test_a_chunk_and_its_evidence_that_both_end_early_are_found(bench: Bench, masked: Masked) -> None:
+    """V-10: the plan says how many frames there are, not the evidence."""
+    records = masked.records
+    masked.evidence.write_bytes(masked.evidence.read_bytes()[: -_size(records[-1])])
+    rewrite(bench, masked, drop_last)
+    with pytest.raises(FidelityBroken) as broken:
+        checked(bench, masked)
+    assert broken.value.reason == "fidelity_frame_count"
+
+
 def test_evidence_of_another_chunk_is_found(bench: Bench, masked: Masked) -> None:
     """V-10: evidence tells which frame it is about."""
     os.replace(bench.mask(FrameSpan(24, 36)).evidence, masked.evidence)

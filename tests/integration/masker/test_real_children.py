@@ -12,6 +12,7 @@ from opendrape.domain.policy import DetectRule, Policy, ResidualRule, Role
 from opendrape.errors import BlobConflict, MediaRefused, ModelMissing, OpenDrapeError, StaleLease
 from opendrape.media.scrub import survivors
 from opendrape.settings import Settings
+from opendrape_masker.chunk_child import Detectors
 from opendrape_masker.composition import build_masker
 from opendrape_masker.single import mask_file
 from tests.integration.masker.workbench import AGAIN, FACE, POLICY, Clip
@@ -44,7 +45,7 @@ def assert_nothing_left(settings: Settings, output: Path) -> None:
 
 @pytest.mark.models
 def test_one_file_through_the_real_children(clip: Clip, models_dir: Path, tmp_path: Path) -> None:
-    """V-01, V-04, V-10: the test pattern's clock is text; every frame and time stays; a second run meets its own file."""
+    """V-01, V-04, V-10: the test pattern's clock is text; every frame and time stays."""
     settings, output = settings_with(models_dir, tmp_path), tmp_path / "out.mp4"
     told: list[float] = []
     report = mask_file(clip.path, output, policy=READS, settings=settings, on_progress=told.append)
@@ -122,8 +123,6 @@ def test_a_source_that_breaks_off_leaves_nothing(clip: Clip, tmp_path: Path) -> 
 @pytest.mark.models
 def test_two_rules_of_one_role_see_down_to_their_own_weak_scores(models_dir: Path, tmp_path: Path) -> None:
     """V-03: a lower weak score is not lost behind another rule's higher one."""
-    from opendrape_masker.chunk_child import Detectors
-
     settings = settings_with(models_dir, tmp_path)
     order = type("Order", (), {})()
     order.models_dir, order.model_repository = settings.models_dir, settings.model_repository
