@@ -174,6 +174,20 @@ def test_a_mask_that_hides_only_most_of_its_region_is_found(bench: Bench, masked
         checked(bench, masked)
 
 
+@pytest.mark.parametrize("shift", [30, 50])
+def test_a_mask_of_another_colour_is_found(bench: Bench, masked: Masked, shift: int) -> None:
+    """V-07: a region that is even but not the colour that was meant was not painted."""
+
+    def lighten(shown: list[Picture]) -> None:
+        luma = plane_array(shown[VICTIM].writable_planes()[0])
+        for rect in masked.records[VICTIM].rectangles:
+            luma[rect.y0 : rect.y1, rect.x0 : rect.x1] = 16 + shift
+
+    rewrite(bench, masked, lighten)
+    with pytest.raises(FidelityBroken, match="not solid"):
+        checked(bench, masked)
+
+
 def test_a_coarse_encoding_is_refused(bench: Bench) -> None:
     """V-10: pixels outside masks keep the quality that the policy promises."""
     coarse = POLICY.model_copy(update={"encode": EncodeRule(preset="ultrafast", crf=40, minimum_psnr_db=45.0)})
