@@ -168,6 +168,7 @@ class Catalogue(Protocol):
     def reclaim(self) -> int:
         """The same for every leased item, whatever its deadline: for one who knows that no worker lives (the sole owner
         of a state folder at its start). A worker that lives all the same becomes stale; nothing is written twice.
+        Items that wait for a later time are due at once: they failed in another life, or the clock was set back.
         """
 
     # -- outbox and audit -----------------------------------------------------------------------------------------

@@ -161,6 +161,7 @@ class SqlCatalogue(Catalogue):
 
     def reclaim(self) -> int:
         with self._writing() as tx:
+            ledger.make_due(tx)
             return ledger.sweep(tx, all_leases=True)
 
     # -- outbox and audit -----------------------------------------------------------------------------------------

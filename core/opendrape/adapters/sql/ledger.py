@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import Row, Select, and_, or_, select
+from sqlalchemy import Row, Select, and_, or_, select, update
 
 from opendrape.adapters.sql import assets, items
 from opendrape.adapters.sql.progression import follow
-from opendrape.adapters.sql.tables import work_items
+from opendrape.adapters.sql.tables import outbox, work_items
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.states import AssetState, WorkState
 from opendrape.domain.work import Failure, Lease, Outcome, WorkKind
@@ -82,6 +82,13 @@ def sweep(tx: Transaction, *, all_leases: bool = False) -> int:
     for row in _unheard(tx):
         items.ring_again(tx, row)
     return changed
+
+
+def make_due(tx: Transaction) -> None:
+    """Whatever waits for a later time waits no longer: after a start, or a clock that was set back in between."""
+    waiting = and_(work_items.c.state.in_((WorkState.QUEUED, WorkState.LEASED)), work_items.c.due_at > tx.now)
+    tx.connection.execute(update(work_items).where(waiting).values(due_at=tx.now, rung_at=tx.now))
+    tx.connection.execute(update(outbox).where(outbox.c.due_at > tx.now).values(due_at=tx.now))
 
 
 def _requeue(tx: Transaction, lease: Lease, failure: Failure, *, seconds: float, attempts: int) -> None:
