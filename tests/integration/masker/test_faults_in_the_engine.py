@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -117,9 +118,11 @@ def test_an_encoder_that_fails_while_its_queue_is_full_lets_the_decoder_go(
 
     monkeypatch.setattr(queue.Queue, "put", noticing)
     monkeypatch.setattr(render._Encoder, "_encode", fails_late)
+    shares: list[float] = []
     with pytest.raises(Injected):
-        bench.mask(FrameSpan(0, 60))
+        bench.with_(progress=shares.append).mask(FrameSpan(0, 60))
     assert full.is_set()
+    assert len(shares) < 15, "the decoder went on"
     assert_quiet()
 
 
@@ -175,13 +178,38 @@ def test_a_frame_that_cannot_be_examined_fails_the_chunk(
     assert_quiet()
 
 
-def test_looks_that_wait_are_dropped_when_something_fails(bench: Bench) -> None:
+def test_looks_that_wait_are_dropped_when_something_fails(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """V-16: a failing chunk does not work off what it asked for."""
-    detector = Fails(0, InferenceFailed())
+    many_wait, told = threading.Event(), threading.Event()
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def telling(self: ThreadPoolExecutor, *given: bool, **named: bool) -> None:
+        shutdown(self, *given, **named)
+        told.set()
+
+    def keep_up(self: looking.Watch, pending: int) -> None:
+        if len(self._asked) > pending:
+            many_wait.set()
+        while len(self._asked) > pending:
+            self._take_in_one()
+
+    class Slow(ScriptedDetector):
+        def detect(self, pictures, frames):  # type: ignore[no-untyped-def]
+            found = super().detect(pictures, frames)
+            if len(self.asked) == 1:
+                assert many_wait.wait(20)
+                raise InferenceFailed
+            told.wait(2)
+            return found
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", telling)
+    monkeypatch.setattr(looking.Watch, "keep_up", keep_up)
+    detector = Slow(walker, SIZE)
     always = POLICY.model_copy(update={"detect": (FACE.model_copy(update={"max_gap_seconds": Fraction(1, 100)}),)})
     with pytest.raises(InferenceFailed):
         bench.with_(first=detector, policy=always, window_bytes=0).mask()
-    assert len(detector.asked) < 40
+    assert len(detector.asked) < 4
+    assert_quiet()
 
 
 def test_a_detector_that_answers_for_no_picture_fails_the_chunk(bench: Bench) -> None:

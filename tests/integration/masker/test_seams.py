@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from opendrape.domain.policy import Motion, Role
-from opendrape.domain.regions import MaskReport
+from opendrape.domain.regions import MarkedRegion, MaskReport
 from opendrape.domain.timeline import FrameSpan
 from opendrape.settings import shipped
 from opendrape_masker.detectors import Detector, build_detector
 from opendrape_masker.engine.looking import Watch
+from opendrape_masker.engine.paint import PixelRect
 from opendrape_masker.inference.session import OnnxRuntimeSession
 from opendrape_masker.reports import summed
 from tests.fakes.detectors import ScriptedDetector
@@ -111,6 +112,25 @@ def test_without_detectors_everything_is_a_plain_transcode(bench: Bench) -> None
     assert not any(done.painted.values())
     assert done.report.accounts == {}
     assert done.report.masked_frames == 0
+
+
+def test_marked_regions_are_painted_on_their_frames_in_every_piece(bench: Bench) -> None:
+    """V-01: frames count from the start of the video, whatever the piece."""
+    mark = MarkedRegion(x=100, y=80, width=20, height=16, start_frame=10, end_frame=40)
+    nobody = bench.with_(regions=(mark,), policy=POLICY.model_copy(update={"detect": ()}))
+    painted, _ = painted_in_pieces(nobody, (FrameSpan(0, 30), FrameSpan(30, 75)))
+    assert [frame for frame, regions in painted.items() if regions] == list(range(10, 40))
+    assert painted[10] == (PixelRect(98, 78, 122, 98),)
+
+
+def test_the_same_thing_seen_at_two_sizes_counts_once(bench: Bench) -> None:
+    """V-03: more sizes find more things, not more of the same."""
+    twice = FACE.model_copy(update={"long_side_pixels": (192, 96)})
+    done = bench.with_(policy=POLICY.model_copy(update={"detect": (twice,)})).mask()
+    once = bench.mask()
+    assert done.report.detections == once.report.detections
+    assert done.report.tracks == once.report.tracks
+    assert done.report.models[0].long_side_pixels == (192, 96)
 
 
 def test_two_rules_of_one_role_count_every_frame_once(bench: Bench) -> None:

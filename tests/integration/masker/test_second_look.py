@@ -53,6 +53,8 @@ def test_an_overlooked_face_is_masked_up_to_the_neighbouring_second_looks(bench:
     assert done.report.checks.remasked_rounds == 1
     assert done.report.checks.residual_findings == ()
     assert [frame for frame in range(75) if is_hidden(done, frame)] == list(range(10, 31))
+    (rect,) = done.painted[11]
+    assert (rect.x0, rect.y0, rect.x1, rect.y1) == (132, 10, 172, 60), "a quarter more on each side, and the margin"
 
 
 def test_the_first_round_of_a_remasked_chunk_leaves_nothing_in_the_file(bench: Bench) -> None:
