@@ -105,7 +105,9 @@ def cases(draw: st.DrawFn) -> Case:
 def journeys(draw: st.DrawFn) -> Case:
     """One thing on its way through a long video, often weak, sometimes gone, jumping now and then; a short span."""
     steady = Timeline(BASE, tuple(range(160)), (0,), 160)
-    timeline = draw(st.sampled_from([steady, Timeline(BASE, tuple(accumulate([1, 1, 2, 1, 4] * 30)), (0,), 300)]))
+    uneven = Timeline(BASE, tuple(accumulate([1, 1, 2, 1, 4] * 30)), (0,), 300)
+    paused = Timeline(BASE, tuple(accumulate([1, 2, 1, 1, 1, 3, 40] * 12)), (0,), 600)
+    timeline = draw(st.sampled_from([steady, uneven, paused]))
     made = draw(
         st.builds(rule, *[st.sampled_from([Fraction(1, 10), Fraction(1, 5), Fraction(2, 5)])] * 3, weak, motions)
     )
@@ -152,10 +154,17 @@ SEEN_MOVING = Case(
     {3: [(Box(0, 10, 20, 30), 0.6)], 5: [(Box(0, 10, 21, 31), 0.6)]},
     FrameSpan(0, 1),
 )
+SEEN_BEFORE_A_PAUSE = Case(
+    Timeline(BASE, (1, 2, 42, 43), (0,), 44),
+    rule(Fraction(1, 10), Fraction(1, 10), Fraction(1, 10), weak=0.2),
+    {1: [(Box(0, 10, 21, 31), 0.25)], 2: [(Box(0, 10, 20, 30), 0.6)]},
+    FrameSpan(0, 4),
+)
 
 
 @settings(max_examples=300, deadline=None)
 @example(SEEN_LATE)
+@example(SEEN_BEFORE_A_PAUSE)
 @example(SEEN_MOVING)
 @given(cases() | journeys())
 def test_a_span_released_step_by_step_has_the_masks_of_the_whole_video(case: Case) -> None:

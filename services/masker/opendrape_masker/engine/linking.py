@@ -266,6 +266,8 @@ class TrackLine:
             return 0.0, 0.0
         dx, dy = centre_shift(other.box, sighting.box)
         elapsed = max(1, abs(self._tick(sighting.look) - self._tick(other.look)))
+        if elapsed > self.reach.bridge:
+            return 0.0, 0.0  # a pause tells no speed
         limit = sighting.box.size * _LONGEST_DRIFT
         scale = length / elapsed
         return _bounded(dx * scale, limit), _bounded(dy * scale, limit)
