@@ -10,6 +10,10 @@ trap 'rm -f "$log"' EXIT
 code=${PIPESTATUS[0]}
 
 "$bin/coverage" report --precision=1 | tail -n 40
+if [ -n "${CI:-}" ] && ! "$bin/coverage" report --fail-under=90 > /dev/null; then
+  echo 'branch coverage is under 90 %'
+  [ "$code" -ne 0 ] || code=1
+fi
 echo
 echo 'real servers in this run'
 echo '  SQLite      used (through Python, no server)'
