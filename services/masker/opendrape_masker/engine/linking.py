@@ -126,9 +126,8 @@ class TrackLine:
         self._by_look[look] = fresh
         self.newest = look
         for earlier in range(look - 1, -1, -1):
-            near = earlier == look - 1 or self._tick(look) - self._tick(earlier) <= self.reach.bridge
-            if not near or earlier not in self._by_look:
-                break
+            if self._tick(look) - self._tick(earlier) > self.reach.bridge or earlier not in self._by_look:
+                break  # also across a single frame shown longer than that: what is linked must be known in time
             self._link(self._by_look[earlier], fresh, steps=look - earlier)
 
     def final(self, tick: int) -> bool:
@@ -266,8 +265,6 @@ class TrackLine:
             return 0.0, 0.0
         dx, dy = centre_shift(other.box, sighting.box)
         elapsed = max(1, abs(self._tick(sighting.look) - self._tick(other.look)))
-        if elapsed > self.reach.bridge:
-            return 0.0, 0.0  # a pause tells no speed
         limit = sighting.box.size * _LONGEST_DRIFT
         scale = length / elapsed
         return _bounded(dx * scale, limit), _bounded(dy * scale, limit)
