@@ -287,9 +287,10 @@ class TestLedger(LedgerMachine.TestCase):  # type: ignore[name-defined,misc]
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 class TestLedgerForLong(LedgerMachine.TestCase):  # type: ignore[name-defined,misc]
     """The same, random and longer."""
 
     settings = settings(
-        max_examples=1500, stateful_step_count=80, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=600, stateful_step_count=80, deadline=None, suppress_health_check=list(HealthCheck)
     )
