@@ -80,6 +80,8 @@ class LedgerContract(CatalogueSteps):
         lease = claim(catalogue, lease_seconds=10.0)
         clock.advance(60.0)
         catalogue.complete(lease, outcome(lease))
+        finished = next(item for item in catalogue.work_items(asset_id) if item.item_id == lease.item_id)
+        assert finished.state is WorkState.DONE
 
     def test_a_cancelled_item_is_stale_for_its_worker(self, catalogue: Catalogue, asset_id: str) -> None:
         finish(catalogue, WorkKind.PLAN)
