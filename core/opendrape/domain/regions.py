@@ -20,6 +20,7 @@ class MarkedRegion(_Facts):
     height: int = Field(gt=0)
     start_frame: int = Field(default=0, ge=0)
     end_frame: int | None = None
+    must_be_solid: bool = Field(default=False, description="no cosmetic effect will do, whatever the policy says")
 
 
 class FrameAccount(_Facts):

@@ -203,13 +203,18 @@ def _ends(records: list[Record]) -> Iterator[tuple[int, str]]:
     yield 10, "evidence_damaged"
     yield start, "fidelity_frame_count"
     yield start + 24 + 5, "evidence_damaged"
-    yield start + 24 + 16 * len(records[2].rectangles) + 3, "evidence_damaged"
+    yield start + 24 + _rectangles_size(records[2]) - 2, "evidence_damaged"
+    yield start + 24 + _rectangles_size(records[2]) + 3, "evidence_damaged"
     yield sum(_size(record) for record in records[:-1]), "fidelity_frame_count"
     yield sum(_size(record) for record in records) - 1, "evidence_damaged"
 
 
 def _size(record: Record) -> int:
-    return 24 + 16 * len(record.rectangles) + len(record.samples)
+    return 24 + _rectangles_size(record) + len(record.samples)
+
+
+def _rectangles_size(record: Record) -> int:
+    return sum(18 + len(rect.label) for rect in record.rectangles)
 
 
 def test_evidence_that_ends_early_is_found_wherever_it_ends(bench: Bench, masked: Masked) -> None:

@@ -15,9 +15,10 @@ from opendrape.domain.regions import CheckResult, FrameAccount, MarkedRegion, Ma
 from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape.media.limits import MediaLimits
 from opendrape_masker.engine.boxes import Box, covered_share
-from opendrape_masker.engine.looking import marked_boxes, watch_for
-from opendrape_masker.engine.paint import Painter, PixelRect, hidden_boxes
+from opendrape_masker.engine.looking import marked_targets, watch_for
+from opendrape_masker.engine.paint import Painter, hidden_boxes
 from opendrape_masker.engine.pictures import View, plane_array
+from opendrape_masker.engine.regions import PixelRect, Target
 from opendrape_masker.engine.render import Job, Renderer
 from opendrape_masker.reports import summed
 from tests.fakes.detectors import ScriptedDetector
@@ -61,14 +62,14 @@ def test_a_grey_picture_is_seen_and_painted() -> None:
 def test_a_region_outside_the_picture_paints_nothing() -> None:
     """V-07: predicted places may leave the picture."""
     painter = Painter.of(MaskRule(dilate_pixels=0), facts())
-    assert painter.rectangles([Box(-50, -50, -10, -10), Box(200, 10, 240, 40)]) == []
+    assert painter.rectangles([Target(Box(-50, -50, -10, -10)), Target(Box(200, 10, 240, 40))]) == []
 
 
 def test_a_box_inside_another_needs_no_paint_of_its_own_but_an_ellipse_does() -> None:
     """V-07: the corner of an ellipse's rectangle is open."""
-    boxes = [Box(0, 0, 80, 80), Box(2, 2, 12, 12)]
-    assert len(Painter.of(MaskRule(), facts()).rectangles(boxes)) == 1
-    assert len(Painter.of(MaskRule(shape="ellipse"), facts()).rectangles(boxes)) == 2
+    targets = [Target(Box(0, 0, 80, 80)), Target(Box(2, 2, 12, 12))]
+    assert len(Painter.of(MaskRule(), facts()).rectangles(targets)) == 1
+    assert len(Painter.of(MaskRule(shape="ellipse"), facts()).rectangles(targets)) == 2
 
 
 @given(st.integers(4, 90), st.integers(4, 90))
@@ -123,8 +124,8 @@ def test_marked_regions_hold_from_their_first_frame_up_to_their_end() -> None:
     """V-01: frames ``[start, end)``, to the end of the video without one."""
     some = MarkedRegion(x=1, y=2, width=3, height=4, start_frame=5, end_frame=8)
     ever = MarkedRegion(x=9, y=9, width=1, height=1, start_frame=7)
-    assert [len(marked_boxes([some, ever], frame)) for frame in (4, 5, 6, 7, 8, 500)] == [0, 1, 1, 2, 1, 1]
-    assert marked_boxes([some], 5) == [Box(1, 2, 4, 6)]
+    assert [len(marked_targets([some, ever], frame)) for frame in (4, 5, 6, 7, 8, 500)] == [0, 1, 1, 2, 1, 1]
+    assert marked_targets([some], 5) == [Target(Box(1, 2, 4, 6))]
 
 
 def report(**changes: object) -> MaskReport:

@@ -184,6 +184,7 @@ def _marked(finding: ResidualFinding, span: FrameSpan) -> MarkedRegion:
         height=finding.y + finding.height + down - y,
         start_frame=span.start,
         end_frame=span.end,
+        must_be_solid=True,
     )
 
 

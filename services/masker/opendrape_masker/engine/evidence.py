@@ -13,11 +13,11 @@ import numpy as np
 
 from opendrape.errors import FidelityBroken
 from opendrape.media.reader import Picture, Plane
-from opendrape_masker.engine.paint import PixelRect
 from opendrape_masker.engine.pictures import Array, plane_array
+from opendrape_masker.engine.regions import PixelRect
 
 _HEAD = struct.Struct("<qqII")
-_RECT = struct.Struct("<4i")
+_RECT = struct.Struct("<4i?B")
 _WIDEST_LATTICE = 16
 _SAMPLES_ACROSS = 64
 
@@ -51,7 +51,8 @@ class EvidenceWriter:
         samples = lattice_samples(picture, picture.index).tobytes()
         self._file.write(_HEAD.pack(picture.index, picture.tick, len(rectangles), len(samples)))
         for rect in rectangles:
-            self._file.write(_RECT.pack(rect.x0, rect.y0, rect.x1, rect.y1))
+            label = rect.label.encode()
+            self._file.write(_RECT.pack(rect.x0, rect.y0, rect.x1, rect.y1, rect.must_be_solid, len(label)) + label)
         self._file.write(samples)
 
 
@@ -60,8 +61,13 @@ def read_evidence(path: Path) -> Iterator[Record]:
     with path.open("rb") as file:
         while head := file.read(_HEAD.size):
             frame, tick, count, size = _HEAD.unpack(_whole(head, _HEAD.size))
-            rects = tuple(PixelRect(*_RECT.unpack(_exactly(file, _RECT.size))) for _ in range(count))
+            rects = tuple(_read_rect(file) for _ in range(count))
             yield Record(frame, tick, rects, _exactly(file, size))
+
+
+def _read_rect(file: BinaryIO) -> PixelRect:
+    x0, y0, x1, y1, must_be_solid, size = _RECT.unpack(_exactly(file, _RECT.size))
+    return PixelRect(x0, y0, x1, y1, _exactly(file, size).decode(), must_be_solid)
 
 
 def _exactly(file: BinaryIO, size: int) -> bytes:

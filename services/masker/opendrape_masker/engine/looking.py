@@ -15,6 +15,7 @@ from opendrape_masker.detectors import Detector
 from opendrape_masker.engine.boxes import Box, overlap
 from opendrape_masker.engine.linking import TrackLine
 from opendrape_masker.engine.pictures import Array, View
+from opendrape_masker.engine.regions import Target
 
 Found = list[tuple[Box, float]]
 _SAME_THING = 0.45
@@ -140,10 +141,10 @@ def _account(*, looked: bool, masked: bool) -> FrameAccount:
     return FrameAccount(inside_track=1) if masked else FrameAccount(bracketed=1)
 
 
-def marked_boxes(regions: Sequence[MarkedRegion], frame: int) -> list[Box]:
-    """The regions that somebody marked for this frame."""
+def marked_targets(regions: Sequence[MarkedRegion], frame: int) -> list[Target]:
+    """The regions that somebody marked for this frame, or that the second look found."""
     return [
-        Box(r.x, r.y, r.x + r.width, r.y + r.height)
+        Target(Box(r.x, r.y, r.x + r.width, r.y + r.height), must_be_solid=r.must_be_solid)
         for r in regions
         if r.start_frame <= frame and (r.end_frame is None or frame < r.end_frame)
     ]

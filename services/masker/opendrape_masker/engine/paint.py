@@ -13,33 +13,14 @@ from opendrape.domain.policy import MaskRule
 from opendrape.media.reader import Picture
 from opendrape_masker.engine.boxes import Box
 from opendrape_masker.engine.pictures import Array, plane_array
+from opendrape_masker.engine.regions import PixelRect, Target
+
+__all__ = ["Painter", "PixelRect", "hidden_boxes", "inside_shape", "painted_parts", "yuv_fill"]
 
 _BT709 = 1
 _KR_KB = {_BT709: (0.2126, 0.0722), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 _BT601 = (0.299, 0.114)
 _ELLIPSE_STEPS = (15, 30, 45, 60, 75)  # degrees at which boxes are fitted into an ellipse
-
-
-@dataclass(frozen=True, slots=True)
-class PixelRect:
-    """Whole pixels ``[x0, x1)`` x ``[y0, y1)`` of the stored picture."""
-
-    x0: int
-    y0: int
-    x1: int
-    y1: int
-
-    @classmethod
-    def around(cls, box: Box, *, pixels: int, width: int, height: int) -> PixelRect | None:
-        """Every pixel the box touches plus a margin, inside the picture; None when nothing is left."""
-        inside = box.grown(0.0, pixels).clipped(width, height)
-        if inside is None:
-            return None
-        return cls(floor(inside.x0), floor(inside.y0), min(width, ceil(inside.x1)), min(height, ceil(inside.y1)))
-
-    @property
-    def box(self) -> Box:
-        return Box(self.x0, self.y0, self.x1, self.y1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +36,11 @@ class Painter:
     def of(cls, rule: MaskRule, media: MediaInfo) -> Painter:
         return cls(rule, yuv_fill(rule.colour_rgb, media), media.width, media.height)
 
-    def rectangles(self, boxes: Sequence[Box]) -> list[PixelRect]:
-        """The boxes as painted: with margin, clipped, without those that lie inside another."""
+    def rectangles(self, targets: Sequence[Target]) -> list[PixelRect]:
+        """The targets as painted: with margin, clipped, without those that lie inside another."""
         rects = [
-            PixelRect.around(box, pixels=self.rule.dilate_pixels, width=self.width, height=self.height) for box in boxes
+            PixelRect.around(target, pixels=self.rule.dilate_pixels, width=self.width, height=self.height)
+            for target in targets
         ]
         inside = [rect for rect in rects if rect is not None]
         # an ellipse spares its corners: what lies there needs its own
@@ -135,7 +117,7 @@ def _ellipse(shape: tuple[int, ...]) -> Array:
 
 def _without_swallowed(rects: list[PixelRect]) -> list[PixelRect]:
     kept: list[PixelRect] = []
-    for rect in sorted(set(rects), key=lambda r: (-(r.x1 - r.x0) * (r.y1 - r.y0), r.y0, r.x0)):
-        if not any(k.x0 <= rect.x0 and k.y0 <= rect.y0 and k.x1 >= rect.x1 and k.y1 >= rect.y1 for k in kept):
+    for rect in sorted(set(rects), key=lambda r: (-r.area, r.y0, r.x0, r.label)):
+        if not any(other.encloses(rect) for other in kept):
             kept.append(rect)
     return kept

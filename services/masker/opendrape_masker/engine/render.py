@@ -18,10 +18,10 @@ from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape.media.limits import MediaLimits
 from opendrape.media.reader import Picture, read_pictures
 from opendrape.media.writer import ChunkWriter
-from opendrape_masker.engine.boxes import Box
 from opendrape_masker.engine.evidence import EvidenceWriter
-from opendrape_masker.engine.looking import Tally, Watch, marked_boxes
+from opendrape_masker.engine.looking import Tally, Watch, marked_targets
 from opendrape_masker.engine.paint import Painter, PixelRect
+from opendrape_masker.engine.regions import Target
 
 _ENCODER_QUEUE = 6
 _PENDING_LOOKS = 16  # small pictures waiting for their detector in the first of two passes
@@ -180,18 +180,18 @@ class Renderer:
 
     def _release(self, picture: Picture, encoder: _Encoder, painter: Painter) -> None:
         started = time.perf_counter()
-        boxes: list[Box] = marked_boxes(self.job.regions, picture.index)
+        targets = marked_targets(self.job.regions, picture.index)
         masked = []
         for watch in self.watches:
             if not watch.settle(tick=picture.tick):
                 raise RuntimeError("the masks of a frame are not final")
             own = watch.line.regions(picture.index)
             masked.append((watch, bool(own)))
-            boxes += own
+            targets += [Target(box, str(watch.rule.role)) for box in own]
         self._facts.tally.count(picture.index, masked)
         for watch in self.watches:
             watch.line.forget_before(picture.index)
-        rectangles = painter.rectangles(boxes)
+        rectangles = painter.rectangles(targets)
         self._facts.masked_frames += bool(rectangles)
         self._facts.spent("wait_and_link", started)
         encoder.put(picture, rectangles)
