@@ -72,6 +72,15 @@ class CheckResult(_Facts):
     remasked_rounds: int = 0
 
 
+class FoundInterval(_Facts):
+    """Frames ``[start_frame, end_frame)`` in which something of a role was masked, without a pause."""
+
+    role: str = Field(description="a role's name or marked")
+    start_frame: int
+    end_frame: int
+    most_at_once: int = Field(default=1, description="most regions of the role on one of the frames")
+
+
 class MaskReport(_Facts):
     """What masking one chunk (or, summed, one video) did. Frames are absolute."""
 
@@ -83,6 +92,8 @@ class MaskReport(_Facts):
     accounts: dict[str, FrameAccount]
     models: tuple[ModelUse, ...]
     checks: CheckResult
+    found: tuple[FoundInterval, ...] = Field(default=(), description="what was masked when, by role and time")
+    found_joined: bool = Field(default=False, description="too many intervals: short pauses between them were closed")
     seconds: dict[str, float] = Field(default_factory=dict, description="time spent by stage")
     peak_memory_bytes: int = 0
 

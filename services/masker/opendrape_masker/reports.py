@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from opendrape.domain.regions import CheckResult, FrameAccount, MaskReport
+from opendrape_masker.engine.intervals import bounded
 
 _Number = TypeVar("_Number", int, float)
 
@@ -14,6 +15,7 @@ def summed(reports: Sequence[MaskReport]) -> MaskReport:
     """One report for the whole video. Raises ``ValueError`` for none."""
     if not reports:
         raise ValueError("nothing to sum")
+    found, joined = bounded(one for r in reports for one in r.found)
     return MaskReport(
         frames=sum(r.frames for r in reports),
         masked_frames=sum(r.masked_frames for r in reports),
@@ -22,6 +24,8 @@ def summed(reports: Sequence[MaskReport]) -> MaskReport:
         accounts=_accounts([r.accounts for r in reports]),
         models=tuple(dict.fromkeys(use for r in reports for use in r.models)),
         checks=_checks([r.checks for r in reports]),
+        found=found,
+        found_joined=joined or any(r.found_joined for r in reports),
         seconds={stage: round(s, 3) for stage, s in _added([r.seconds for r in reports]).items()},
         peak_memory_bytes=max(r.peak_memory_bytes for r in reports),
     )

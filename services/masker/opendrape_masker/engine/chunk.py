@@ -18,6 +18,7 @@ from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import ResidualFound
 from opendrape_masker.detectors import Detector, TextReader
 from opendrape_masker.engine.checking import ChunkCheck, SecondLook
+from opendrape_masker.engine.intervals import bounded
 from opendrape_masker.engine.looking import Eye, Watch, watch_for
 from opendrape_masker.engine.render import Job, Renderer, RenderFacts
 
@@ -142,6 +143,7 @@ class ChunkMasker:
         return self.folder / "evidence.bin"
 
     def _report(self, facts: RenderFacts, checks: CheckResult, rounds: int) -> MaskReport:
+        found, joined = bounded(facts.found.intervals)
         return MaskReport(
             frames=len(self.job.span),
             masked_frames=facts.masked_frames,
@@ -150,6 +152,8 @@ class ChunkMasker:
             accounts=facts.tally.accounts,
             models=tuple(self._models()),
             checks=checks.model_copy(update={"remasked_rounds": rounds}),
+            found=found,
+            found_joined=joined or facts.found.joined,
             seconds={stage: round(spent, 3) for stage, spent in self._seconds.items()},
             peak_memory_bytes=peak_memory_bytes(),
         )

@@ -19,6 +19,7 @@ from opendrape.media.limits import MediaLimits
 from opendrape.media.reader import Picture, read_pictures
 from opendrape.media.writer import ChunkWriter
 from opendrape_masker.engine.evidence import EvidenceWriter
+from opendrape_masker.engine.intervals import IntervalTally
 from opendrape_masker.engine.looking import Tally, Watch, marked_targets
 from opendrape_masker.engine.paint import Painter, PixelRect
 from opendrape_masker.engine.regions import Target
@@ -58,6 +59,7 @@ class RenderFacts:
     """What rendering did."""
 
     tally: Tally = field(default_factory=Tally)
+    found: IntervalTally = field(default_factory=IntervalTally)
     masked_frames: int = 0
     passes: int = 1
     seconds: dict[str, float] = field(default_factory=dict)
@@ -193,6 +195,7 @@ class Renderer:
             watch.line.forget_before(picture.index)
         rectangles = painter.rectangles(targets)
         self._facts.masked_frames += bool(rectangles)
+        self._facts.found.note(picture.index, rectangles)
         self._facts.spent("wait_and_link", started)
         encoder.put(picture, rectangles)
         self.on_frame(picture.index)

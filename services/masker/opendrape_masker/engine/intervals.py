@@ -1,0 +1,75 @@
+"""When what was masked: the frames of each role as intervals, bounded however long the video is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from opendrape.domain.regions import FoundInterval
+from opendrape_masker.engine.regions import PixelRect
+
+MOST_INTERVALS = 1000
+"""Per report; past that, pauses are closed, shortest first, and the report says so: nothing is left out."""
+_ROOM = 2 * MOST_INTERVALS
+
+
+@dataclass
+class IntervalTally:
+    """Told of every frame in order, keeps at most twice :data:`MOST_INTERVALS`."""
+
+    _closed: list[FoundInterval] = field(default_factory=list)
+    _open: dict[str, FoundInterval] = field(default_factory=dict)
+    joined: bool = False
+
+    def note(self, frame: int, regions: Sequence[PixelRect]) -> None:
+        """What is hidden on ``frame``; frames come in order, one that is left out ends every interval."""
+        counts = Counter(region.label for region in regions)
+        for role in [role for role, span in self._open.items() if role not in counts or span.end_frame != frame]:
+            self._closed.append(self._open.pop(role))
+        for role, count in counts.items():
+            before = self._open.get(role)
+            start = before.start_frame if before else frame
+            most = max(count, before.most_at_once if before else 0)
+            self._open[role] = FoundInterval(role=role, start_frame=start, end_frame=frame + 1, most_at_once=most)
+        if len(self._closed) > _ROOM:
+            self._closed, self.joined = _fewer(self._closed), True
+
+    @property
+    def intervals(self) -> tuple[FoundInterval, ...]:
+        """By role, then by time; not yet bounded to :data:`MOST_INTERVALS`: see :func:`bounded`."""
+        return tuple(sorted([*self._closed, *self._open.values()], key=_by_role_and_time))
+
+
+def bounded(parts: Iterable[FoundInterval]) -> tuple[tuple[FoundInterval, ...], bool]:
+    """Intervals of neighbouring chunks as one list of at most :data:`MOST_INTERVALS`; True when pauses were closed."""
+    touching = _join(sorted(parts, key=_by_role_and_time), pause=0)
+    if len(touching) <= MOST_INTERVALS:
+        return tuple(touching), False
+    return tuple(_fewer(touching)), True
+
+
+def _fewer(intervals: Iterable[FoundInterval]) -> list[FoundInterval]:
+    """Close ever longer pauses until there is room; roles are few, so one interval each always fits."""
+    joined, pause = sorted(intervals, key=_by_role_and_time), 1
+    while len(joined) > MOST_INTERVALS:
+        joined, pause = _join(joined, pause=pause), pause * 2
+    return joined
+
+
+def _join(intervals: Sequence[FoundInterval], *, pause: int) -> list[FoundInterval]:
+    """Sorted intervals of one role with at most ``pause`` frames between them as one."""
+    joined: list[FoundInterval] = []
+    for one in intervals:
+        last = joined[-1] if joined else None
+        if last is not None and last.role == one.role and one.start_frame - last.end_frame <= pause:
+            end = max(last.end_frame, one.end_frame)
+            most = max(last.most_at_once, one.most_at_once)
+            joined[-1] = last.model_copy(update={"end_frame": end, "most_at_once": most})
+        else:
+            joined.append(one)
+    return joined
+
+
+def _by_role_and_time(one: FoundInterval) -> tuple[str, int]:
+    return one.role, one.start_frame
