@@ -214,7 +214,7 @@ def _size(record: Record) -> int:
 
 
 def _rectangles_size(record: Record) -> int:
-    return sum(18 + len(rect.label) for rect in record.rectangles)
+    return sum(22 + len(region.rect.label) + len(region.source) for region in record.painted)
 
 
 def test_evidence_that_ends_early_is_found_wherever_it_ends(bench: Bench, masked: Masked) -> None:

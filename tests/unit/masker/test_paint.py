@@ -13,7 +13,7 @@ from opendrape_masker.engine.boxes import Box
 from opendrape_masker.engine.evidence import EvidenceWriter, lattice_outside, lattice_samples, read_evidence
 from opendrape_masker.engine.paint import Painter, painted_parts, yuv_fill
 from opendrape_masker.engine.pictures import Orientation, View, plane_array
-from opendrape_masker.engine.regions import PixelRect, Target
+from opendrape_masker.engine.regions import Painted, PixelRect, Target
 from tests.fakes.frames import facts, picture
 
 QUARTER_TURN = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
@@ -80,11 +80,13 @@ def test_an_ellipse_covers_its_centre_and_spares_the_corners() -> None:
 def test_evidence_comes_back_as_it_was_written_and_marks_what_lies_in_a_mask(tmp_path: Path) -> None:
     """V-10: what the written file is held against."""
     rects = [PixelRect(0, 0, 80, 96, "face"), PixelRect(1, 2, 30, 40, "text", True)]
+    painted = [Painted(rects[0]), Painted(rects[1], b"what was there")]
     with EvidenceWriter(tmp_path / "evidence") as evidence:
         for index in range(3):
-            evidence.add(picture(index=index, seed=index), rects if index == 1 else [])
+            evidence.add(picture(index=index, seed=index), painted if index == 1 else [])
     records = list(read_evidence(tmp_path / "evidence"))
     assert [(r.frame, r.tick, list(r.rectangles)) for r in records] == [(0, 0, []), (1, 1, rects), (2, 2, [])]
+    assert list(records[1].painted) == painted
     again = picture(index=1, seed=1)
     assert lattice_samples(again, 1).tobytes() == records[1].samples
     outside = lattice_outside(again, 1, rects)

@@ -14,10 +14,10 @@ import numpy as np
 from opendrape.errors import FidelityBroken
 from opendrape.media.reader import Picture, Plane
 from opendrape_masker.engine.pictures import Array, plane_array
-from opendrape_masker.engine.regions import PixelRect
+from opendrape_masker.engine.regions import Painted, PixelRect
 
 _HEAD = struct.Struct("<qqII")
-_RECT = struct.Struct("<4i?B")
+_RECT = struct.Struct("<4i?BI")
 _WIDEST_LATTICE = 16
 _SAMPLES_ACROSS = 64
 
@@ -28,8 +28,13 @@ class Record:
 
     frame: int
     tick: int
-    rectangles: tuple[PixelRect, ...]
+    painted: tuple[Painted, ...]
     samples: bytes
+
+    @property
+    def rectangles(self) -> tuple[PixelRect, ...]:
+        """Where it was painted."""
+        return tuple(region.rect for region in self.painted)
 
 
 class EvidenceWriter:
@@ -46,13 +51,12 @@ class EvidenceWriter:
     ) -> None:
         self._file.close()
 
-    def add(self, picture: Picture, rectangles: Sequence[PixelRect]) -> None:
-        """Remember ``picture`` as it is handed to the encoder."""
+    def add(self, picture: Picture, painted: Sequence[Painted]) -> None:
+        """Remember ``picture`` as it is handed to the encoder, and what its painted regions hide."""
         samples = lattice_samples(picture, picture.index).tobytes()
-        self._file.write(_HEAD.pack(picture.index, picture.tick, len(rectangles), len(samples)))
-        for rect in rectangles:
-            label = rect.label.encode()
-            self._file.write(_RECT.pack(rect.x0, rect.y0, rect.x1, rect.y1, rect.must_be_solid, len(label)) + label)
+        self._file.write(_HEAD.pack(picture.index, picture.tick, len(painted), len(samples)))
+        for region in painted:
+            self._file.write(_packed(region))
         self._file.write(samples)
 
 
@@ -61,13 +65,20 @@ def read_evidence(path: Path) -> Iterator[Record]:
     with path.open("rb") as file:
         while head := file.read(_HEAD.size):
             frame, tick, count, size = _HEAD.unpack(_whole(head, _HEAD.size))
-            rects = tuple(_read_rect(file) for _ in range(count))
-            yield Record(frame, tick, rects, _exactly(file, size))
+            painted = tuple(_read_region(file) for _ in range(count))
+            yield Record(frame, tick, painted, _exactly(file, size))
 
 
-def _read_rect(file: BinaryIO) -> PixelRect:
-    x0, y0, x1, y1, must_be_solid, size = _RECT.unpack(_exactly(file, _RECT.size))
-    return PixelRect(x0, y0, x1, y1, _exactly(file, size).decode(), must_be_solid)
+def _packed(region: Painted) -> bytes:
+    rect, label = region.rect, region.rect.label.encode()
+    head = _RECT.pack(rect.x0, rect.y0, rect.x1, rect.y1, rect.must_be_solid, len(label), len(region.source))
+    return head + label + region.source
+
+
+def _read_region(file: BinaryIO) -> Painted:
+    x0, y0, x1, y1, must_be_solid, label_size, source_size = _RECT.unpack(_exactly(file, _RECT.size))
+    label = _exactly(file, label_size).decode()
+    return Painted(PixelRect(x0, y0, x1, y1, label, must_be_solid), _exactly(file, source_size))
 
 
 def _exactly(file: BinaryIO, size: int) -> bytes:

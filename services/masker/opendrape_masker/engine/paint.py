@@ -13,7 +13,7 @@ from opendrape.domain.policy import MaskRule
 from opendrape.media.reader import Picture
 from opendrape_masker.engine.boxes import Box
 from opendrape_masker.engine.pictures import Array, plane_array
-from opendrape_masker.engine.regions import PixelRect, Target
+from opendrape_masker.engine.regions import Painted, PixelRect, Target
 
 __all__ = ["Painter", "PixelRect", "hidden_boxes", "inside_shape", "painted_parts", "yuv_fill"]
 
@@ -46,10 +46,13 @@ class Painter:
         # an ellipse spares its corners: what lies there needs its own
         return _without_swallowed(inside) if self.rule.shape == "box" else list(dict.fromkeys(inside))
 
-    def paint(self, picture: Picture, rectangles: Sequence[PixelRect]) -> None:
-        """Fill the regions on every plane; samples that a region touches only partly are filled too."""
+    def paint(self, picture: Picture, rectangles: Sequence[PixelRect]) -> list[Painted]:
+        """Fill the regions on every plane; samples that a region touches only partly are filled too.
+
+        Returns what was painted, for the evidence.
+        """
         if not rectangles:
-            return
+            return []
         for plane, value in zip(picture.writable_planes(), self.fill, strict=False):
             samples = plane_array(plane)
             for rect in rectangles:
@@ -58,6 +61,7 @@ class Painter:
                     part[...] = value
                 else:
                     part[_ellipse(part.shape)] = value
+        return [Painted(rect) for rect in rectangles]
 
 
 def yuv_fill(rgb: tuple[int, int, int], media: MediaInfo) -> tuple[int, int, int]:

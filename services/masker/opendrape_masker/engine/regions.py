@@ -52,3 +52,11 @@ class PixelRect:
     def encloses(self, other: PixelRect) -> bool:
         """True when every pixel of ``other`` is a pixel of this one."""
         return self.x0 <= other.x0 and self.y0 <= other.y0 and self.x1 >= other.x1 and self.y1 >= other.y1
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """A region as it was painted. ``source``: samples of what it hides, kept for a cosmetic effect, else empty."""
+
+    rect: PixelRect
+    source: bytes = b""

@@ -104,8 +104,8 @@ class _Encoder:
                 self.busy_seconds += time.perf_counter() - started
 
     def _encode(self, picture: Picture, rectangles: list[PixelRect]) -> None:
-        self._painter.paint(picture, rectangles)
-        self._evidence.add(picture, rectangles)
+        painted = self._painter.paint(picture, rectangles)
+        self._evidence.add(picture, painted)
         self._writer.write(picture)
 
     def _raise_error(self) -> None:
