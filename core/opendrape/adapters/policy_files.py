@@ -11,6 +11,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from opendrape.adapters.device_files import read_device
+from opendrape.domain.devices import DeviceProfile
 from opendrape.domain.policy import Policy, PolicyRef
 from opendrape.errors import NotFound, PolicyInvalid
 from opendrape.ports.blobs import BlobStore
@@ -31,7 +33,7 @@ def read_policy(folders: Sequence[Path], name: str) -> Policy:
     for folder in folders:
         file = folder / f"{name}.toml"
         if file.is_file():
-            return _parse(file, name)
+            return _parse(file, name, folders)
     known = ", ".join(policy_names(folders)) or "none"
     raise PolicyInvalid(f"there is no policy '{name}'; there are: {known}", reason="policy_unknown")
 
@@ -74,15 +76,25 @@ class PolicyShelf:
         return _validate(json.loads(content), ref.name)
 
 
-def _parse(file: Path, name: str) -> Policy:
+def _parse(file: Path, name: str, folders: Sequence[Path]) -> Policy:
     try:
         content = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PolicyInvalid(f"policy '{name}' is not TOML: {error}") from error
+    chosen = content.get("device", {})
+    if isinstance(chosen, dict) and "region" not in chosen and "id" in chosen:
+        content["device"] = _device(folders, chosen, name)
     policy = _validate(content, name)
     if policy.name != name:
         raise PolicyInvalid(f"policy '{name}', key name: must be '{name}' as the file is called", reason="policy_name")
     return policy
+
+
+def _device(folders: Sequence[Path], chosen: dict[str, object], name: str) -> DeviceProfile:
+    """A policy file names a profile by id; the policy carries all of it, so that its digest covers the regions."""
+    if set(chosen) - {"id", "allow_unverified"}:
+        raise PolicyInvalid(f"policy '{name}', key device: id and allow_unverified only", reason="policy_invalid")
+    return read_device(folders, str(chosen["id"]), allow_unverified=chosen.get("allow_unverified") is True)
 
 
 def _validate(content: object, name: str) -> Policy:

@@ -9,7 +9,9 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, MaskRule, Policy, ResidualRule
+from opendrape.domain.devices import DeviceProfile
+from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, MaskRule, Policy, ResidualRule, Role
+from opendrape.domain.scene_rules import CaseSheetRule, OutOfBodyRule, OverlayRule
 
 WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
     {
@@ -44,11 +46,28 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
             "score": "a hit of {value} or more that no mask covers is a finding",
             "on_finding": "a finding: {value}",
         },
+        OutOfBodyRule: {
+            "certain_score": "out of the body: a look of {value} or more is certain",
+            "uncertain": "time that is probably out of the body: {value}",
+        },
+        CaseSheetRule: {
+            "within_seconds": "looks for a sheet of paper in the first {value} s and blacks everything up to its end",
+            "max_gap_seconds": "looks at a frame at least every {value} s",
+            "margin_seconds": "blacked {value} s beyond the last sighting",
+            "strong_score": "a hit of {value} or more is a sheet by itself",
+            "weak_score": "a hit of {value} or more after that is still the sheet",
+        },
+        OverlayRule: {
+            "samples": "finds fixed overlays by comparing up to {value} pictures spread over the video",
+            "largest_share": "more than {value} of the picture standing still is undecidable and masks nothing",
+        },
         Policy: {
             "version": "format version {value}",
             "name": "policy {value}",
             "summary": "{value}",
             "require_roles": "promises besides: {value}",
+            "device": "always masks the fixed regions of a device: {value}",
+            "text_allow": "text that matches one of these as a whole stays visible: {value}",
             "chunk_seconds": "cut at key frames into chunks of at least {value} s; a lost worker costs one chunk",
         },
     }
@@ -70,6 +89,7 @@ def explain(policy: Policy) -> Iterator[str]:
     for rule in policy.detect:
         yield f"detect {rule.role}"
         yield from _sentences(rule, "  ")
+    yield from _scenes(policy)
     yield "mask"
     yield from _sentences(policy.mask, "  ")
     yield from _sentences(policy.audio, "")
@@ -85,10 +105,22 @@ def explain(policy: Policy) -> Iterator[str]:
         yield f"  {line}"
 
 
+def _scenes(policy: Policy) -> Iterator[str]:
+    if any(rule.role is Role.OUT_OF_BODY for rule in policy.detect):
+        yield "out of body"
+        yield from _sentences(policy.out_of_body, "  ")
+    if policy.case_sheet:
+        yield "case sheet"
+        yield from _sentences(policy.case_sheet, "  ")
+    if policy.overlays:
+        yield "fixed overlays"
+        yield from _sentences(policy.overlays, "  ")
+
+
 def _sentences(rule: BaseModel, indent: str) -> Iterator[str]:
     for field, sentence in WORDS[type(rule)].items():
         value = getattr(rule, field)
-        if value != ():
+        if value not in ((), None):
             yield indent + sentence.format(value=_plain(value))
 
 
@@ -97,6 +129,8 @@ _CHOICES: Final[Mapping[str, str]] = MappingProxyType(
         "remask": "masked too, written and looked at again; what is found even then quarantines the video",
         "quarantine": "the video is quarantined for a person to decide",
         "drop": "dropped",
+        "mask": "blacked too",
+        "show": "shown, and reported for a person to decide",
         "solid": "over with one colour",
     }
 )
@@ -105,6 +139,8 @@ _CHOICES: Final[Mapping[str, str]] = MappingProxyType(
 def _plain(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(_plain(part) for part in value)
+    if isinstance(value, DeviceProfile):
+        return value.label
     if isinstance(value, Fraction):
         return f"{float(value):g}"
     return _CHOICES.get(str(value), str(value))

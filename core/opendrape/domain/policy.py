@@ -8,10 +8,14 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-Seconds = Annotated[Fraction, PlainSerializer(str, return_type=str)]
-"""An exact number of seconds; written as "1/5" or "0.2"."""
+from opendrape.domain.devices import DeviceProfile
+from opendrape.domain.exact import Seconds
+from opendrape.domain.scene_rules import CaseSheetRule, OutOfBodyRule, OverlayRule, checked_pattern
+
+AllowedText = Annotated[str, AfterValidator(checked_pattern)]
+"""A regular expression that harmless overlay text matches as a whole."""
 
 
 class Role(StrEnum):
@@ -107,6 +111,11 @@ class Policy(_Rule):
     encode: EncodeRule = EncodeRule()
     residual: tuple[ResidualRule, ...] = ()
     chunk_seconds: Seconds = Fraction(60)
+    device: DeviceProfile | None = Field(default=None, description="fixed regions of one device at one picture size")
+    text_allow: tuple[AllowedText, ...] = Field(default=(), max_length=32, description="text that need not be masked")
+    overlays: OverlayRule | None = Field(default=None, description="fixed overlays by temporal statistics")
+    out_of_body: OutOfBodyRule = OutOfBodyRule()
+    case_sheet: CaseSheetRule | None = Field(default=None, description="a sheet at the beginning is blacked")
 
     @property
     def digest(self) -> str:
@@ -123,8 +132,9 @@ class Policy(_Rule):
     def roles(self) -> frozenset[Role]:
         """Every role this policy needs a model for."""
         asked = {rule.role for rule in self.detect} | {rule.role for rule in self.residual}
-        if any(rule.role is Role.TEXT for rule in self.residual):
+        if self.text_allow or any(rule.role is Role.TEXT for rule in self.residual):
             asked.add(Role.TEXT_RECOGNITION)
+        asked.discard(Role.OUT_OF_BODY)  # a measured heuristic is built in; require_roles asks for a site's own model
         return frozenset(asked | set(self.require_roles))
 
 

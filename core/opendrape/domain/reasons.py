@@ -48,6 +48,9 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "policy_altered": "The stored policy is not the one that the work item names.",
         "policy_name": "The policy file and the policy in it have different names.",
         "policy_unknown": "There is no policy of this name.",
+        "device_unknown": "There is no device profile of this id.",
+        "device_invalid": "The device profile cannot be used.",
+        "device_unverified": "Nobody compared the device profile with a recording; it must be allowed explicitly.",
         # the input: it is left as it is, nothing is published
         "permanent": "Trying again cannot help.",
         "media_refused": "The file is corrupt, unsupported or over a limit.",
@@ -69,6 +72,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "corrupt": "The file is damaged.",
         "encrypted": "The video is encrypted.",
         "frame_missing": "A frame cannot be decoded.",
+        "device_frame_size": "The video's picture size is not the one that the device profile is made for.",
         "changing_resolution": "The picture size changes within the video.",
         "timestamps_unusable": "The times of the frames cannot be used.",
         "needs_too_much_memory": "Reading the file needs more memory than allowed.",

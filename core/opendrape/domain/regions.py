@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from opendrape.domain.policy import PolicyRef
+from opendrape.domain.scene_facts import BodyInterval, SurveyFacts
 
 
 class _Facts(BaseModel):
@@ -94,6 +95,9 @@ class MaskReport(_Facts):
     checks: CheckResult
     found: tuple[FoundInterval, ...] = Field(default=(), description="what was masked when, by role and time")
     found_joined: bool = Field(default=False, description="too many intervals: short pauses between them were closed")
+    device: str = Field(default="", description="the device profile whose regions were masked, as id@version")
+    survey: SurveyFacts = SurveyFacts()
+    out_of_body: tuple[BodyInterval, ...] = Field(default=(), description="when it was, or may have been, out of body")
     seconds: dict[str, float] = Field(default_factory=dict, description="time spent by stage")
     peak_memory_bytes: int = 0
 

@@ -8,12 +8,14 @@ from pydantic import BaseModel
 from opendrape.adapters.policy_files import read_policy
 from opendrape.cli.policy_words import WORDS, explain
 from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, MaskRule, Policy, ResidualRule
+from opendrape.domain.scene_rules import CaseSheetRule, OutOfBodyRule, OverlayRule
 from opendrape.settings import shipped
 
-NESTED = {"detect", "mask", "audio", "encode", "residual"}
+RULES = (DetectRule, MaskRule, AudioRule, EncodeRule, ResidualRule)
+NESTED = {"detect", "mask", "audio", "encode", "residual", "overlays", "out_of_body", "case_sheet"}
 
 
-@pytest.mark.parametrize("rule", [DetectRule, MaskRule, AudioRule, EncodeRule, ResidualRule])
+@pytest.mark.parametrize("rule", [*RULES, OutOfBodyRule, CaseSheetRule, OverlayRule])
 def test_every_field_of_every_rule_has_its_sentence(rule: type[BaseModel]) -> None:
     """V-01: a new field that nobody explains fails here."""
     assert set(WORDS[rule]) == set(rule.model_fields)
