@@ -34,14 +34,14 @@ def read_pictures(
         return
     with opened_video(descriptor, limits, threads=threads) as video:
         with refusing("corrupt"):
-            packets = _packets_from(video, timeline, timeline.key_frame_at_or_before(span.start))
+            packets = packets_from(video, timeline, timeline.key_frame_at_or_before(span.start))
         wanted = span.start
         for number, frame in enumerate(_decoded(packets)):
             tick = _tick(frame, media, timeline, number)
             if not _is_wanted(frame, tick, timeline, start=span.start, wanted=wanted):
                 continue
             picture = Picture(frame, index=wanted, tick=tick)
-            _check_unchanged(picture, media)
+            check_unchanged(picture, media)
             yield picture
             wanted += 1
             if wanted == span.end:
@@ -49,8 +49,11 @@ def read_pictures(
     raise MediaRefused(reason="frame_missing")
 
 
-def _packets_from(video: OpenedVideo, timeline: Timeline, key_frame: int) -> _Packets:
-    """Packets from the one that carries ``key_frame``; goes back further when the seek came down too late."""
+def packets_from(video: OpenedVideo, timeline: Timeline, key_frame: int) -> _Packets:
+    """Packets from the one that carries ``key_frame``; goes back further when the seek came down too late.
+
+    Raises :class:`MediaRefused` ``frame_missing`` when no packet carries it.
+    """
     for earlier in _going_back(timeline.key_frames, key_frame):
         video.container.seek(timeline.ticks[earlier], stream=video.stream, backward=True)
         packets = video.container.demux(video.stream)
@@ -117,6 +120,7 @@ def _is_wanted(frame: VideoFrame, tick: int, timeline: Timeline, *, start: int, 
     return True
 
 
-def _check_unchanged(picture: Picture, media: MediaInfo) -> None:
+def check_unchanged(picture: Picture, media: MediaInfo) -> None:
+    """Raise :class:`MediaRefused` ``changing_resolution`` for a picture of another size or format."""
     if (picture.width, picture.height, picture.pixel_format) != (media.width, media.height, media.pixel_format):
         raise MediaRefused(reason="changing_resolution")
