@@ -89,6 +89,7 @@ class ModelSettings(_Group):
     """Where models come from."""
 
     repository: Path | None = Field(default=None, description="folder of model folders; default: the one shipped")
+    site: Path | None = Field(default=None, description="folder with a site's own model folders, preferred over ours")
     mirror: Path | None = Field(default=None, description="folder with weights, asked before any address")
     deadline_seconds: float = Field(default=60.0, gt=0, description="longest time for one inference call")
 
@@ -176,9 +177,10 @@ class Settings(BaseSettings):
         return self.models_mirror or self.models.mirror
 
     @property
-    def model_repository(self) -> Path:
-        """The folder of model folders."""
-        return self.models.repository or shipped("model_repository")
+    def model_repository(self) -> tuple[Path, ...]:
+        """The folders of model folders, most preferred first."""
+        own = (self.models.site,) if self.models.site else ()
+        return (*own, self.models.repository or shipped("model_repository"))
 
     @property
     def policy_folders(self) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from opendrape.domain.policy import Role
 from opendrape_masker.detectors import Detection, ModelFacts, Picture
+from opendrape_masker.detectors.detection import THINGS_OF
 
 Hit = tuple[float, float, float, float, float]
 """x0, y0, x1, y1 in pixels of the full upright picture, and the score."""
@@ -35,7 +36,7 @@ class ScriptedDetector:
         hits = self.script(frame) if callable(self.script) else self.script.get(frame, ())
         across, down = picture.shape[1] / self.size[0], picture.shape[0] / self.size[1]
         return [
-            Detection(frame, self.role, score, x0 * across, y0 * down, x1 * across, y1 * down)
+            Detection(frame, self.role, score, x0 * across, y0 * down, x1 * across, y1 * down, THINGS_OF[self.role][0])
             for x0, y0, x1, y1, score in hits
         ]
 

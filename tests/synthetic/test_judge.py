@@ -16,6 +16,7 @@ from opendrape.domain.policy import Role
 from opendrape.media.sample_writer import SampleText, SampleVideo, SampleWriter
 from opendrape.settings import Settings
 from opendrape_masker.detectors import Detection, ModelFacts
+from opendrape_masker.detectors.detection import THINGS_OF
 from opendrape_masker.models_sync import ready_models
 from opendrape_masker.synthetic import SampleRequest, SampleTruth, make_sample
 from opendrape_masker.synthetic.identity import Identity
@@ -38,7 +39,7 @@ class _Sees:
     model: ModelFacts = _FIXED
 
     def detect(self, pictures: Sequence[npt.NDArray[np.uint8]], frames: Sequence[int]) -> list[list[Detection]]:
-        return [[Detection(frame, self.role, 0.9, *box) for box in self.boxes] for frame in frames]
+        return [[Detection(frame, self.role, 0.9, *box, THINGS_OF[self.role][0]) for box in self.boxes] for frame in frames]
 
 
 @dataclass(frozen=True)

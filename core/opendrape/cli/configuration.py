@@ -53,8 +53,9 @@ def missing_roles(settings: Settings, policy: Policy) -> tuple[Role, ...]:
     if not policy.roles:
         return ()
     target = target_folder(settings.models_dir)
-    asked = [folder for folder in read_repository(settings.model_repository) if folder.lock.role in policy.roles]
-    return tuple(sorted(policy.roles - {folder.lock.role for folder in asked if is_materialised(folder, target)}))
+    asked = [folder for folder in read_repository(settings.model_repository) if folder.lock.roles & policy.roles]
+    answered = {role for folder in asked if is_materialised(folder, target) for role in folder.lock.roles}
+    return tuple(sorted(policy.roles - answered))
 
 
 def altered_models(settings: Settings, policy: Policy) -> dict[str, Role]:
@@ -69,7 +70,7 @@ def altered_models(settings: Settings, policy: Policy) -> dict[str, Role]:
     for folder in read_repository(settings.model_repository):
         record = read_record(target / folder.name)
         of_this_build = record and (record.fingerprint, record.renderer) == (folder.fingerprint, RENDERER)
-        if folder.lock.role in policy.roles and of_this_build and not is_materialised(folder, target):
+        if folder.lock.roles & policy.roles and of_this_build and not is_materialised(folder, target):
             altered[folder.name] = folder.lock.role
     return altered
 

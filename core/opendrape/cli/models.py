@@ -75,7 +75,7 @@ def fetch(settings: Settings, roles: frozenset[Role] | None, terminal: Terminal)
 def _known_roles(settings: Settings) -> frozenset[Role]:
     from opendrape_masker.inference.repository import read_repository
 
-    return frozenset(folder.lock.role for folder in read_repository(settings.model_repository))
+    return frozenset(role for folder in read_repository(settings.model_repository) for role in folder.lock.roles)
 
 
 def _tell_dry(terminal: Terminal, settings: Settings) -> None:

@@ -43,11 +43,11 @@ def run_mask_child(
         threads=settings.masker_threads,
         window_bytes=settings.masker.window_memory_bytes,
         models_dir=settings.models_dir.absolute(),
-        model_repository=settings.model_repository.absolute(),
+        model_repository=tuple(folder.absolute() for folder in settings.model_repository),
         inference_seconds=settings.models.deadline_seconds,
         folder=folder,
     )
-    limits = child_limits(settings, folder, (timeline, order.models_dir, order.model_repository))
+    limits = child_limits(settings, folder, (timeline, order.models_dir, *order.model_repository))
     answer = _run("opendrape_masker.chunk_child", order.model_dump(mode="json"), limits, on_progress, (descriptor,))
     return MaskAnswer.model_validate(answer)
 

@@ -28,7 +28,13 @@ from opendrape_masker.inference.rendered import (
     read_verified,
     target_folder,
 )
-from opendrape_masker.inference.repository import CONFIG_NAME, ModelFolder, read_repository
+from opendrape_masker.inference.repository import (
+    CONFIG_NAME,
+    MirrorSource,
+    ModelFolder,
+    Repository,
+    read_repository,
+)
 from opendrape_masker.inference.sources import Fetched, OutOfReachError, WeightSources
 
 State = Literal["present", "synced", "unreachable"]
@@ -43,6 +49,12 @@ class ModelState:
     role: Role
     state: State
     detail: str = ""
+    also: tuple[Role, ...] = ()
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """Every role it answers for."""
+        return frozenset({self.role, *self.also})
 
 
 @dataclass(frozen=True)
@@ -53,16 +65,16 @@ class SyncResult:
 
     def ready(self, role: Role) -> tuple[str, ...]:
         """Models of a role that are materialised, most preferred first."""
-        return tuple(model.name for model in self.models if model.role is role and model.state != "unreachable")
+        return tuple(model.name for model in self.models if role in model.roles and model.state != "unreachable")
 
     @property
     def roles(self) -> frozenset[Role]:
         """Every role with a materialised model."""
-        return frozenset(model.role for model in self.models if model.state != "unreachable")
+        return frozenset(role for model in self.models if model.state != "unreachable" for role in model.roles)
 
 
 def sync(
-    repository: Path,
+    repository: Repository,
     models_dir: Path,
     *,
     mirror: Path | None = None,
@@ -73,9 +85,10 @@ def sync(
 
     What is there with the right digests is left alone. ``on_event`` is told the state of each model as it is known.
     Runs at the same time wait for each other; a killed run leaves nothing that counts. Raises ``ModelMissing``
-    when a role asked for has no model at all, with the reasons; one unreachable model among several is only told.
+    when a role asked for has no model at all, with the reasons; one unreachable model among several is only told,
+    and so is, when all roles are meant, one whose models only a mirror carries.
     """
-    folders = [folder for folder in read_repository(repository) if roles is None or folder.lock.role in roles]
+    folders = [folder for folder in read_repository(repository) if roles is None or folder.lock.roles & roles]
     target = target_folder(models_dir)
     target.mkdir(parents=True, exist_ok=True)
     states = []
@@ -86,7 +99,7 @@ def sync(
             states.append(state)
             on_event(state)
     result = SyncResult(models=tuple(states))
-    _refuse_missing(result, roles if roles is not None else {folder.lock.role for folder in folders})
+    _refuse_missing(result, roles if roles is not None else _publicly_served(folders))
     return result
 
 
@@ -96,7 +109,8 @@ def ready_models(settings: Settings) -> dict[Role, tuple[str, ...]]:
     ready: dict[Role, tuple[str, ...]] = {}
     for folder in read_repository(settings.model_repository):
         here = (folder.name,) if is_materialised(folder, target) else ()
-        ready[folder.lock.role] = ready.get(folder.lock.role, ()) + here
+        for role in sorted(folder.lock.roles):
+            ready[role] = ready.get(role, ()) + here
     return ready
 
 
@@ -116,15 +130,19 @@ def is_materialised(folder: ModelFolder, target: Path) -> bool:
 
 
 def _sync_one(folder: ModelFolder, target: Path, sources: WeightSources) -> ModelState:
-    role = folder.lock.role
+    state, detail = _state_after_sync(folder, target, sources)
+    return ModelState(folder.name, folder.lock.role, state, detail, folder.lock.also)
+
+
+def _state_after_sync(folder: ModelFolder, target: Path, sources: WeightSources) -> tuple[State, str]:
     if is_materialised(folder, target):
-        return ModelState(folder.name, role, "present")
+        return "present", ""
     try:
         fetched = sources.fetch(folder)
     except OutOfReachError as error:
-        return ModelState(folder.name, role, "unreachable", detail=error.reason)
+        return "unreachable", error.reason
     _place(folder, target, fetched)
-    return ModelState(folder.name, role, "synced", detail=fetched.source)
+    return "synced", fetched.source
 
 
 def _place(folder: ModelFolder, target: Path, fetched: Fetched) -> None:
@@ -191,10 +209,19 @@ def _scratch(target: Path) -> Iterator[Path]:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
+def _publicly_served(folders: list[ModelFolder]) -> set[Role]:
+    return {
+        role
+        for folder in folders
+        if not all(isinstance(source, MirrorSource) for source in folder.lock.source)
+        for role in folder.lock.roles
+    }
+
+
 def _refuse_missing(result: SyncResult, required: frozenset[Role] | set[Role]) -> None:
     missing = sorted(required - result.roles)
     if missing:
-        reasons = [f"{model.name}: {model.detail}" for model in result.models if model.role in missing]
+        reasons = [f"{model.name}: {model.detail}" for model in result.models if model.roles & set(missing)]
         raise ModelMissing(f"no model for role {', '.join(missing)} ({'; '.join(reasons) or 'none in the repository'})")
 
 
@@ -203,13 +230,14 @@ def main(arguments: list[str] | None = None) -> int:
     settings = Settings()
     parser = argparse.ArgumentParser(description="Fetch, check and render models.")
     parser.add_argument("--models-dir", type=Path, default=settings.models_dir)
-    parser.add_argument("--repository", type=Path, default=settings.model_repository)
+    parser.add_argument("--repository", type=Path, action="append", help="folder of model folders; may be repeated")
     parser.add_argument("--mirror", type=Path, default=settings.mirror)
     parser.add_argument("--role", type=Role, action="append", help="only this role; may be repeated")
     chosen = parser.parse_args(arguments)
     roles = frozenset(chosen.role) if chosen.role else None
+    repository = tuple(chosen.repository) if chosen.repository else settings.model_repository
     try:
-        sync(chosen.repository, chosen.models_dir, mirror=chosen.mirror, roles=roles, on_event=_tell)
+        sync(repository, chosen.models_dir, mirror=chosen.mirror, roles=roles, on_event=_tell)
     except OpenDrapeError as error:
         sys.stderr.write(f"{error}\n{error.next_step}\n")
         return 2

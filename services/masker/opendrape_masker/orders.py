@@ -44,7 +44,7 @@ class MaskOrder(_Order):
     threads: int
     window_bytes: int
     models_dir: Path
-    model_repository: Path
+    model_repository: tuple[Path, ...]
     inference_seconds: float
     folder: Path
 

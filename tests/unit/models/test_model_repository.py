@@ -10,7 +10,8 @@ import pytest
 
 from opendrape.domain.policy import Role
 from opendrape.errors import ConfigurationError
-from opendrape_masker.inference.repository import ModelFolder, UrlSource, read_repository
+from opendrape_masker.detectors.detection import THINGS_OF
+from opendrape_masker.inference.repository import MirrorSource, ModelFolder, UrlSource, read_repository, served_folders
 from tests.fakes.tiny_models import add_model, plain_graph
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,14 +26,37 @@ def test_roles_are_answered_in_order_of_preference() -> None:
     assert {Role.TEXT, Role.TEXT_RECOGNITION} <= {folder.lock.role for folder in FOLDERS}
 
 
+@pytest.mark.parametrize("role", [Role.PERSON_VEHICLE, Role.SCREEN])
+def test_people_vehicles_and_screens_come_from_one_network_and_are_checked_by_another(role: Role) -> None:
+    """V-01, V-15: two families; the first one has a public address, so that `full` needs no mirror."""
+    first, second = served_folders((ROOT / "model_repository",), role, _pinned)
+    assert (first.name, second.name) == ("things_yolox_nano", "things_nanodet_m")
+    assert first.lock.decoder != second.lock.decoder
+    assert isinstance(first.lock.source[0], UrlSource)
+
+
+def _pinned(name: str) -> str:
+    return next(folder.lock.weights.sha256 for folder in FOLDERS if folder.name == name)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_what_a_role_reports_is_in_the_lock(folder: ModelFolder) -> None:
+    """V-01: a network of many classes says which of them is which thing, for every role it answers for."""
+    if folder.lock.classes:
+        assert set(folder.lock.classes) == {thing for role in folder.lock.roles for thing in THINGS_OF[role]}
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_folder_pins_its_source_its_licence_and_tells_about_it(folder: ModelFolder) -> None:
     """V-17: an open licence, a commit in every address, a page for people."""
+    page = (folder.path / "README.md").read_text("utf-8")
     assert folder.lock.licence in OPEN_LICENCES
     for source in folder.lock.source:
         if isinstance(source, UrlSource):
             assert re.match(r"https://.*/[0-9a-f]{40}/", source.url)
-    page = (folder.path / "README.md").read_text("utf-8")
+        if isinstance(source, MirrorSource):
+            assert re.match(r"https://.*/[0-9a-f]{40}/", source.origin)
+            assert "comes from a mirror only" in " ".join(page.split())
     assert folder.lock.licence in page
     assert folder.lock.weights.sha256[:12] in page
 
@@ -78,3 +102,43 @@ def test_a_folder_without_its_configuration_or_a_repository_without_models_is_re
     (add_model(tmp_path, "tiny", plain_graph()) / "config.pbtxt").unlink()
     with pytest.raises(ConfigurationError, match=r"has no config\.pbtxt"):
         read_repository(tmp_path)
+
+
+@pytest.fixture
+def two_places(tmp_path: Path) -> tuple[Path, Path]:
+    """A site's folder and ours; the site's models have the worse preferences."""
+    ours, site = tmp_path / "ours", tmp_path / "site"
+    add_model(ours, "quick", b"1", preference=1)
+    add_model(ours, "careful", b"2", preference=2)
+    add_model(site, "big", b"3", preference=9)
+    add_model(site, "careful", b"4", preference=8)
+    return site, ours
+
+
+def test_a_sites_own_models_are_asked_first_and_hide_ours_of_the_same_name(two_places: tuple[Path, Path]) -> None:
+    """V-17: a folder outside the repository, whatever the preferences say; the list keeps every name once."""
+    folders = {folder.name: folder for folder in read_repository(two_places)}
+    served = served_folders(two_places, Role.FACE, lambda name: folders[name].lock.weights.sha256)
+    assert [folder.name for folder in served] == ["careful", "big", "quick"]
+    assert served[0].path == two_places[0] / "careful"
+
+
+def test_an_empty_site_folder_is_a_mistake(two_places: tuple[Path, Path], tmp_path: Path) -> None:
+    """V-17: a mount that failed must not silently bring back our models."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(ConfigurationError):
+        read_repository((empty, two_places[1]))
+
+
+def test_weights_may_answer_for_further_roles(tmp_path: Path) -> None:
+    """V-17: one network, several roles."""
+    folder = add_model(tmp_path, "tiny", plain_graph(), role="screen")
+    lock = folder / "weights.lock"
+    lock.write_text(lock.read_text("utf-8").replace('role = "screen"', 'role = "screen"\nalso = ["plate"]'), "utf-8")
+    for role in (Role.SCREEN, Role.PLATE):
+        assert [
+            one.name
+            for one in served_folders(tmp_path, role, lambda _: read_repository(tmp_path)[0].lock.weights.sha256)
+        ]
+    assert served_folders(tmp_path, Role.FACE, lambda _: "") == []

@@ -196,6 +196,44 @@ def test_one_unreachable_model_among_several_is_told_and_does_not_stop(
         sync(repository, models, mirror=mirror, roles={Role.PLATE})
 
 
+MIRROR_ONLY = 'kind = "mirror"\norigin = "https://example.invalid/x"\nconversion = "by hand"'
+
+
+def test_what_only_a_mirror_carries_is_told_and_stops_nothing_but_who_asks_for_it(
+    repository: Path, mirror: Path, models: Path
+) -> None:
+    """V-17: no public address carries a converted file; whoever asks for its role by name hears so."""
+    add_model(repository, "converted", b"kept by hand", role="plate", source=MIRROR_ONLY)
+    result = sync(repository, models, mirror=mirror)
+    assert [(state.name, state.state) for state in result.models] == [("tiny", "synced"), ("converted", "unreachable")]
+    with pytest.raises(ModelMissing, match="converted: mirror_only"):
+        sync(repository, models, roles={Role.PLATE})
+
+
+def test_a_sites_weights_lie_beside_their_lock(tmp_path: Path, mirror: Path, models: Path, repository: Path) -> None:
+    """V-17: a folder outside the repository with its own weights; other bytes than it pins are refused."""
+    site = tmp_path / "site"
+    folder = add_model(site, "big", CONTENT, source='kind = "folder"')
+    with pytest.raises(ModelMissing, match="big: folder_lacks_it"):
+        sync(site, models)
+    (folder / "big.onnx").write_bytes(CONTENT)
+    result = sync((site, repository), models, mirror=mirror)
+    assert result.ready(Role.FACE) == ("big", "tiny")
+    (folder / "big.onnx").write_bytes(CONTENT[:-1] + b"x")
+    with pytest.raises(ModelMissing, match="big: wrong_digest"):
+        sync(site, tmp_path / "elsewhere")
+
+
+def test_one_network_for_two_roles_makes_both_ready(repository: Path, mirror: Path, models: Path) -> None:
+    """V-17: fetched once, asked for by either role."""
+    lock = repository / "tiny" / "weights.lock"
+    lock.write_text(lock.read_text("utf-8").replace('role = "face"', 'role = "face"\nalso = ["screen"]'), "utf-8")
+    result = sync(repository, models, mirror=mirror, roles={Role.SCREEN})
+    assert (result.ready(Role.SCREEN), result.roles) == (("tiny",), {Role.FACE, Role.SCREEN})
+    settings = Settings(state_dir=models.parent, models={"repository": repository})
+    assert ready_models(settings) == {Role.FACE: ("tiny",), Role.SCREEN: ("tiny",)}
+
+
 @pytest.mark.parametrize("name", ["1/model.onnx", "labels.txt", "rendered.json"])
 def test_a_damaged_rendering_is_made_again(repository: Path, mirror: Path, models: Path, name: str) -> None:
     """V-17: what is there counts only with its digests."""

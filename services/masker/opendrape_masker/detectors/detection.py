@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,11 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from opendrape.domain.policy import Role
+from opendrape.domain.things import Thing
 
 Picture = npt.NDArray[np.uint8]
 """uint8 [H, W, 3], BGR."""
 Boxes = npt.NDArray[np.float32]
-"""float32 [K, 5]: x0, y0, x1, y1 in pixels, then the score."""
+"""float32 [K, 5] or [K, 6]: x0, y0, x1, y1 in pixels, the score, and which of the model's things it is (else 0)."""
+Classes = Mapping[Thing, Sequence[int]]
+"""Things in the order in which rows number them, each with the network's classes that count as it."""
+THINGS_OF: Mapping[Role, tuple[Thing, ...]] = {
+    Role.FACE: (Thing.FACE,),
+    Role.TEXT: (Thing.TEXT,),
+    Role.PERSON_VEHICLE: (Thing.PERSON, Thing.BICYCLE, Thing.MOTORCYCLE, Thing.CAR, Thing.BUS, Thing.TRUCK),
+    Role.PLATE: (Thing.PLATE,),
+    Role.SCREEN: (Thing.SCREEN,),
+}
+"""What a detector of a role reports; its rows number them in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,7 @@ class Detection:
     y0: float
     x1: float
     y1: float
+    thing: Thing
 
 
 @dataclass(frozen=True, slots=True)

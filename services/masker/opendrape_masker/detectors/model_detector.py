@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from opendrape.domain.policy import Role
-from opendrape_masker.detectors.detection import Boxes, Detection, ModelFacts, Picture
+from opendrape.domain.things import Thing
+from opendrape_masker.detectors.detection import THINGS_OF, Boxes, Detection, ModelFacts, Picture
 from opendrape_masker.inference.session import InferenceSession, Pictures, Tensors
 
 Decode = Callable[[Tensors, tuple[int, int], float], list[Boxes]]
@@ -16,7 +17,7 @@ Decode = Callable[[Tensors, tuple[int, int], float], list[Boxes]]
 
 @dataclass(frozen=True)
 class ModelDetector:
-    """A ``Detector`` on one model. ``floor_score`` is the lowest score it reports."""
+    """A ``Detector`` on one model. ``floor_score`` is the lowest score it reports, ``things`` what its rows number."""
 
     model: ModelFacts
     session: InferenceSession
@@ -24,6 +25,7 @@ class ModelDetector:
     multiple: int
     max_batch: int
     floor_score: float
+    things: tuple[Thing, ...] = ()
 
     @property
     def role(self) -> Role:
@@ -60,10 +62,14 @@ class ModelDetector:
         height, width = picture.shape[:2]
         clipped = np.clip(rows[:, :4], 0, np.array([width, height, width, height], dtype=np.float32))
         return [
-            Detection(frame=frame, role=self.role, score=float(score), x0=x0, y0=y0, x1=x1, y1=y1)
-            for (x0, y0, x1, y1), score in zip(clipped.tolist(), rows[:, 4], strict=True)
+            Detection(frame, self.role, float(row[4]), x0, y0, x1, y1, self._thing(row))
+            for (x0, y0, x1, y1), row in zip(clipped.tolist(), rows, strict=True)
             if x1 > x0 and y1 > y0
         ]
+
+    def _thing(self, row: Boxes) -> Thing:
+        things = self.things or THINGS_OF[self.role]
+        return things[int(row[5])] if len(row) > 5 else things[0]
 
 
 def padded(pictures: Sequence[Picture], multiple: int) -> Pictures:

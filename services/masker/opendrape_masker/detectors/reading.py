@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from opendrape.domain.policy import Role
 from opendrape.errors import InferenceFailed, ModelMissing
 from opendrape_masker.detectors.detection import ModelFacts, Picture
-from opendrape_masker.inference.repository import served_folders
+from opendrape_masker.inference.repository import Repository, served_folders
 from opendrape_masker.inference.session import InferenceSession, Pictures
 
 Box = tuple[float, float, float, float]
@@ -48,7 +47,7 @@ class TextReader:
         return texts
 
 
-def build_reader(*, session: InferenceSession, repository: Path) -> TextReader:
+def build_reader(*, session: InferenceSession, repository: Repository) -> TextReader:
     """The preferred reader. ``ModelMissing`` when none can be served."""
     folders = served_folders(repository, Role.TEXT_RECOGNITION, session.source_digest)
     if not folders:

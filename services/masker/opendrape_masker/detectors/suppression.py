@@ -8,7 +8,7 @@ from opendrape_masker.detectors.detection import Boxes
 
 
 def suppress_overlaps(boxes: Boxes, overlap: float) -> Boxes:
-    """Greedy non-maximum suppression: rows [x0, y0, x1, y1, score], best score first.
+    """Greedy non-maximum suppression: rows [x0, y0, x1, y1, score, ...], best score first.
 
     A box goes when its intersection over union with a better one exceeds ``overlap``.
     """
@@ -18,7 +18,7 @@ def suppress_overlaps(boxes: Boxes, overlap: float) -> Boxes:
         best, remaining = remaining[0], remaining[1:]
         kept.append(best)
         remaining = remaining[intersection_over_union(best, remaining) <= overlap]
-    return np.array(kept, dtype=np.float32).reshape(-1, 5)
+    return np.array(kept, dtype=np.float32).reshape(-1, boxes.shape[1])
 
 
 def intersection_over_union(box: Boxes, others: Boxes) -> Boxes:

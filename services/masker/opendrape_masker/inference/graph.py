@@ -53,9 +53,19 @@ def _keep_outputs(graph: onnx.GraphProto, outputs: Iterable[GraphOutput]) -> Non
     del graph.output[:]
     del graph.value_info[:]
     for output in outputs:
-        _rename(graph, output.source, output.name)
+        if output.unbatched:
+            _add_batch_axis(graph, output)
+        else:
+            _rename(graph, output.source, output.name)
         sizes = ["batch", *(size if size > 0 else f"{output.name}_{axis}" for axis, size in enumerate(output.dims))]
         graph.output.append(helper.make_tensor_value_info(output.name, TensorProto.FLOAT, sizes))
+
+
+def _add_batch_axis(graph: onnx.GraphProto, output: GraphOutput) -> None:
+    alone, shape = f"{_PREFIX}{output.name}_alone", f"{_PREFIX}{output.name}_shape"
+    _rename(graph, output.source, alone)
+    graph.initializer.append(numpy_helper.from_array(np.array([1, *output.dims], dtype=np.int64), shape))
+    graph.node.append(helper.make_node("Reshape", [alone, shape], [output.name], name=shape))
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
@@ -97,11 +107,19 @@ def _preprocessing(facts: GraphInput, target: str) -> tuple[list[onnx.NodeProto]
         steps.append(("Sub", {}, np.array(facts.mean, dtype=np.float32).reshape(1, 3, 1, 1)))
     if any(scale != 1 for scale in facts.scale):
         steps.append(("Mul", {}, np.array(facts.scale, dtype=np.float32).reshape(1, 3, 1, 1)))
+    if facts.stretch is not None:
+        # one picture: the sizes are constants
+        sizes = np.array([1, 3, *facts.stretch], dtype=np.int64)
+        steps.append(("Resize", {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}, sizes))
     nodes, tensors, current = [], [], IMAGES
     for position, (operator, attributes, constant) in enumerate(steps):
         produced = target if position == len(steps) - 1 else f"{_PREFIX}step_{position}"
         inputs = [current]
         if constant is not None:
+            if operator == "Resize":  # sizes come last, after two inputs that are empty here
+                nothing = f"{_PREFIX}nothing"
+                tensors.append(numpy_helper.from_array(np.zeros(0, dtype=np.float32), nothing))
+                inputs += [nothing, nothing]
             inputs.append(f"{_PREFIX}constant_{position}")
             tensors.append(numpy_helper.from_array(constant, inputs[-1]))
         nodes.append(helper.make_node(operator, inputs, [produced], name=f"{_PREFIX}{operator}", **attributes))

