@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -89,6 +90,23 @@ class Watch:
         """Wait until at most ``pending`` answers are outstanding: small pictures must not pile up."""
         while len(self._asked) > pending:
             self._take_in_one()
+
+    def is_look(self, frame: int) -> bool:
+        """True when the plan has this frame examined."""
+        look = bisect_left(self.line.looks, frame)
+        return look < len(self.line.looks) and self.line.looks[look] == frame
+
+    @property
+    def sees_something(self) -> bool:
+        """True when one of the latest answers, a second back, holds a detection that counts by what is known now."""
+        line, look = self.line, self.line.newest
+        horizon = (line.timeline.ticks[line.looks[look]] if look >= 0 else 0) - 1 / line.timeline.time_base
+        while look >= 0 and line.timeline.ticks[line.looks[look]] >= horizon:
+            facts = line.facts_at(line.looks[look])
+            if facts is not None and facts.detections:
+                return True
+            look -= 1
+        return False
 
     @property
     def last_asked_tick(self) -> int | None:
