@@ -19,6 +19,7 @@ from opendrape.cli.configuration import (
 )
 from opendrape.cli.marked import Regions, marked_regions
 from opendrape.cli.models import prepare_models
+from opendrape.cli.muted import Mutes, muted_intervals
 from opendrape.cli.progress import shown_progress
 from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy
@@ -35,6 +36,7 @@ def mask(
     output: Target,
     policy: PolicyName = "faces",
     region: Regions = None,
+    mute: Mutes = None,
     state_dir: StateDir = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -44,6 +46,7 @@ def mask(
     terminal, settings = Terminal(as_json=as_json, quiet=quiet), load_settings(state_dir=state_dir)
     chosen = policy_named(settings, policy)
     regions = marked_regions(region)
+    chosen = chosen.model_copy(update={"audio": chosen.audio.with_intervals(muted_intervals(mute))})
     _refuse_bad_target(file, output)
     if dry_run:
         missing = missing_roles(settings, chosen)

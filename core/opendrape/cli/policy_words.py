@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from opendrape.domain.devices import DeviceProfile
 from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, MaskRule, Policy, ResidualRule, Role
 from opendrape.domain.scene_rules import CaseSheetRule, OutOfBodyRule, OverlayRule
+from opendrape.domain.sound import MutedInterval
 
 WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
     {
@@ -32,7 +33,11 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
             "colour_rgb": "in the colour {value} (red, green, blue)",
             "dilate_pixels": "{value} pixels wider than the region",
         },
-        AudioRule: {"mode": "sound: {value}"},
+        AudioRule: {
+            "mode": "sound: {value}",
+            "intervals": "silent: {value}",
+            "copy_packets": "sound that is kept and fits MP4 is copied as it is: {value}",
+        },
         EncodeRule: {
             "codec": "written as {value}",
             "preset": "encoder preset {value}",
@@ -75,7 +80,7 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
 """Every field of every rule has its sentence; a test fails when a new field has none."""
 
 ALWAYS: Final = (
-    "Every stream but one video stream is dropped: sound, subtitles, data, attachments, cover pictures.",
+    "Every stream but one video stream (and sound, where it is kept) is dropped: subtitles, data, attachments, covers.",
     "Container tags, chapters, and text inside the video stream (SEI) are dropped; timestamps stay exact.",
     "The written file is checked (frame count, times, geometry, scrub) before anybody can see it.",
 )
@@ -129,6 +134,8 @@ _CHOICES: Final[Mapping[str, str]] = MappingProxyType(
         "remask": "masked too, written and looked at again; what is found even then quarantines the video",
         "quarantine": "the video is quarantined for a person to decide",
         "drop": "dropped",
+        "keep": "kept, every stream of it, without names and languages",
+        "mute": "kept, every stream of it, but silenced in the intervals given",
         "mask": "blacked too",
         "show": "shown, and reported for a person to decide",
         "solid": "over with one colour",
@@ -141,6 +148,8 @@ def _plain(value: object) -> str:
         return ", ".join(_plain(part) for part in value)
     if isinstance(value, DeviceProfile):
         return value.label
+    if isinstance(value, MutedInterval):
+        return f"{_plain(value.start)} to {'the end' if value.end is None else _plain(value.end)} ({value.unit})"
     if isinstance(value, Fraction):
         return f"{float(value):g}"
     return _CHOICES.get(str(value), str(value))

@@ -12,7 +12,23 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from opendrape.domain.devices import DeviceProfile
 from opendrape.domain.exact import Seconds
+from opendrape.domain.mask_rule import MaskRule
+from opendrape.domain.output_rules import AudioRule, EncodeRule
 from opendrape.domain.scene_rules import CaseSheetRule, OutOfBodyRule, OverlayRule, checked_pattern
+
+__all__ = [
+    "AllowedText",
+    "AudioRule",
+    "DetectRule",
+    "EncodeRule",
+    "MaskRule",
+    "Motion",
+    "Policy",
+    "PolicyRef",
+    "ResidualRule",
+    "Role",
+    "Seconds",
+]
 
 AllowedText = Annotated[str, AfterValidator(checked_pattern)]
 """A regular expression that harmless overlay text matches as a whole."""
@@ -60,30 +76,6 @@ class DetectRule(_Rule):
         if value > info.data.get("strong_score", 1.0):
             raise ValueError("weak_score must not exceed strong_score")
         return value
-
-
-class MaskRule(_Rule):
-    """How a region is hidden. This build paints solid boxes and ellipses."""
-
-    effect: Literal["solid"] = "solid"
-    shape: Literal["box", "ellipse"] = "box"
-    colour_rgb: tuple[int, int, int] = (0, 0, 0)
-    dilate_pixels: int = Field(default=2, ge=0)
-
-
-class AudioRule(_Rule):
-    """What happens to sound. This build drops it."""
-
-    mode: Literal["drop"] = "drop"
-
-
-class EncodeRule(_Rule):
-    """How the video is written."""
-
-    codec: Literal["h264"] = "h264"
-    preset: str = "veryfast"
-    crf: int = Field(default=20, ge=0, le=40)
-    minimum_psnr_db: float = Field(default=30.0, description="per frame, outside masks, against what was to be written")
 
 
 class ResidualRule(_Rule):

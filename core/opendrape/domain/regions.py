@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from opendrape.domain.policy import PolicyRef
 from opendrape.domain.scene_facts import BodyInterval, SurveyFacts
+from opendrape.domain.sound import SoundFacts
 
 
 class _Facts(BaseModel):
@@ -90,6 +91,7 @@ class MaskReport(_Facts):
     masked_frames: int
     detections: dict[str, int] = Field(description="detections kept, by role")
     tracks: dict[str, int] = Field(description="continuous appearances, by role")
+    things: dict[str, int] = Field(default_factory=dict, description="continuous appearances, by class of thing")
     accounts: dict[str, FrameAccount]
     models: tuple[ModelUse, ...]
     checks: CheckResult
@@ -98,6 +100,7 @@ class MaskReport(_Facts):
     device: str = Field(default="", description="the device profile whose regions were masked, as id@version")
     survey: SurveyFacts = SurveyFacts()
     out_of_body: tuple[BodyInterval, ...] = Field(default=(), description="when it was, or may have been, out of body")
+    sound: SoundFacts | None = Field(default=None, description="what became of the sound; None until it is assembled")
     seconds: dict[str, float] = Field(default_factory=dict, description="time spent by stage")
     peak_memory_bytes: int = 0
 

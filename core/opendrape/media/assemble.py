@@ -7,14 +7,17 @@ late in the output too; a source with times below zero, or on a transport clock,
 
 from __future__ import annotations
 
+import heapq
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
 import av
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from opendrape.domain.media_info import MediaInfo
@@ -23,6 +26,7 @@ from opendrape.errors import FidelityBroken
 from opendrape.media.chunk_packets import chunk_packets, opened_chunk
 from opendrape.media.movie_boxes import blank_user_data
 from opendrape.media.prove import prove
+from opendrape.media.sound_tracks import SoundTrack, TimedPacket
 from opendrape.media.writer import BITEXACT
 
 __all__ = ["assemble", "prove"]
@@ -31,8 +35,15 @@ _FULL_RANGE, _LIMITED_RANGE = 2, 1
 _SMALLEST_TIMESCALE: Final = 10_000
 
 
-def assemble(chunks: Sequence[Path], destination: Path, *, media: MediaInfo, timeline: Timeline) -> None:
-    """Write ``chunks``, in order, into the MP4 ``destination``: one stream, index first, no encoder strings.
+def assemble(
+    chunks: Sequence[Path],
+    destination: Path,
+    *,
+    media: MediaInfo,
+    timeline: Timeline,
+    sounds: Sequence[SoundTrack] = (),
+) -> None:
+    """Write ``chunks``, in order, into the MP4 ``destination``: video, then ``sounds``; index first, no names.
 
     Raises :class:`FidelityBroken` when the chunks' pictures are not exactly those of ``timeline`` or when the chunks
     cannot share one set of parameters.
@@ -42,7 +53,8 @@ def assemble(chunks: Sequence[Path], destination: Path, *, media: MediaInfo, tim
         raise FidelityBroken(reason="ticks_differ")
     decode_ticks = _decode_ticks(presented, timeline)
     with _opened_output(destination, timeline) as output:
-        _write(output, chunks, media, timeline, decode_ticks)
+        pictures = _pictures(output, chunks, media, timeline, decode_ticks)
+        _mux(output, [pictures, *(sound.muxed(output) for sound in sounds)])
     blank_user_data(destination)
 
 
@@ -90,25 +102,34 @@ def timescale(time_base: Fraction) -> int:
     return scale
 
 
-def _write(
+def _mux(output: OutputContainer, tracks: Sequence[Iterator[TimedPacket]]) -> None:
+    """Each track adds its stream at its first step; packets then follow each other in time, so that none waits long."""
+    for track in tracks:
+        next(track)
+    for _, packet in heapq.merge(*tracks, key=itemgetter(0)):
+        output.mux(packet)
+
+
+def _pictures(
     output: OutputContainer,
     chunks: Sequence[Path],
     media: MediaInfo,
     timeline: Timeline,
     decode_ticks: array[int],
-) -> None:
-    target: VideoStream | None = None
+) -> Iterator[TimedPacket]:
+    with opened_chunk(chunks[0]) as first:
+        target = _add_stream(output, first, media)
+    yield Fraction(0), Packet(b"")
     number = 0
     for chunk in chunks:
         with opened_chunk(chunk) as stream:
-            target = target or _add_stream(output, stream, media)
             for packet, tick in chunk_packets(stream, media):
                 packet.stream = target
                 packet.time_base = timeline.time_base
                 packet.pts = tick - media.origin_tick
                 packet.dts = decode_ticks[number] - media.origin_tick
                 packet.duration = _next_tick(timeline, tick) - tick
-                output.mux(packet)
+                yield packet.dts * timeline.time_base, packet
                 number += 1
 
 

@@ -13,9 +13,12 @@ from opendrape.media.boxes import Box, ReadAt, boxes_between, top_level_boxes
 from opendrape.media.descriptor_file import DescriptorFile
 
 PARENTS: Final = frozenset({b"moov", b"trak", b"edts", b"mdia", b"minf", b"dinf", b"stbl"})
-_SAMPLE_ENTRY_BYTES: Final = 78  # ISO/IEC 14496-12, 12.1.3: a visual sample entry before its own boxes
 _TABLE_HEAD_BYTES: Final = 8
-_SAMPLE_ENTRIES: Final = frozenset({b"avc1"})
+SOUND_ENTRIES: Final = frozenset({b"mp4a", b"Opus", b"ac-3", b"ec-3"})
+SOUND_CONFIGURATIONS: Final = frozenset({b"esds", b"dOps", b"dac3", b"dec3"})
+PICTURE_ENTRIES: Final = frozenset({b"avc1", b"hvc1"})
+# ISO/IEC 14496-12, 12.1.3 and 12.2.3: what a sample entry holds before its own boxes
+_ENTRY_BYTES: Final = dict.fromkeys(PICTURE_ENTRIES, 78) | dict.fromkeys(SOUND_ENTRIES, 28)
 
 
 @contextmanager
@@ -48,12 +51,14 @@ def _first_child(box: Box) -> int | None:
         return box.body
     if box.kind == b"stsd":
         return box.body + _TABLE_HEAD_BYTES
-    return box.body + _SAMPLE_ENTRY_BYTES if box.kind in _SAMPLE_ENTRIES else None
+    return box.body + _ENTRY_BYTES[box.kind] if box.kind in _ENTRY_BYTES else None
 
 
 def shown_seconds(file: ReadAt) -> Fraction:
-    """How long the only track is shown, empty time at its start included; ``ValueError`` when it is not said."""
-    boxes = dict(all_boxes(file))
+    """How long the first track is shown, empty time at its start included; ``ValueError`` when it is not said."""
+    boxes: dict[bytes, Box] = {}
+    for path, box in all_boxes(file):
+        boxes.setdefault(path, box)
     try:
         movie, track = boxes[b"moov/mvhd"], boxes[b"moov/trak/tkhd"]
     except KeyError:

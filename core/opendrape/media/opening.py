@@ -65,11 +65,23 @@ def _video_kind(file: DescriptorFile) -> Kind:
     return kind
 
 
-def _open_container(file: DescriptorFile, kind: Kind, limits: MediaLimits) -> InputContainer:
+def open_untrusted(descriptor: int, limits: MediaLimits, decoders: frozenset[str]) -> InputContainer:
+    """The container behind ``descriptor``, ``decoders`` only; raises :class:`MediaRefused` for what is no video."""
+    file = DescriptorFile(descriptor)
+    container = _open_container(file, _video_kind(file), limits, decoders)
+    if len(container.streams) > limits.max_streams:
+        container.close()
+        raise MediaRefused(reason="too_many_streams")
+    return container
+
+
+def _open_container(
+    file: DescriptorFile, kind: Kind, limits: MediaLimits, decoders: frozenset[str] = DECODERS
+) -> InputContainer:
     options = {
         "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2" if kind is Kind.MOV else _whitelist(kind),
         "protocol_whitelist": "none",  # the bytes come from the descriptor; nothing else may be opened
-        "codec_whitelist": ",".join(sorted(DECODERS)),
+        "codec_whitelist": ",".join(sorted(decoders)),
         "max_pixels": str(limits.max_pixels),
         "max_streams": str(limits.max_streams + 1),
     }

@@ -26,17 +26,18 @@ from opendrape.media.nal_units import annex_b_units, length_prefixed_units
 from opendrape.media.picture_facts import colour_tags, display_matrix, field_order
 
 
-def prove(destination: Path, chunks: Sequence[Path], *, media: MediaInfo, timeline: Timeline) -> None:
+def prove(destination: Path, chunks: Sequence[Path], *, media: MediaInfo, timeline: Timeline, sounds: int = 0) -> None:
     """Open the written file anew and compare it with its chunks and with the source's facts.
 
     Compared: number and order of packets and a digest of each payload, every time, the end, geometry, rotation, sample
-    aspect ratio, bit depth, chroma layout, field order and colour tags. Raises :class:`FidelityBroken`.
+    aspect ratio, bit depth, chroma layout, field order and colour tags. ``sounds`` streams of sound follow the video;
+    :func:`opendrape.media.sound_proof.prove_sound` looks into them. Raises :class:`FidelityBroken`.
     """
     with refusing("unreadable_output"):
         container = av.open(str(destination), "r", format="mp4", metadata_errors="replace")
     with container:
         with refusing("unreadable_output"):
-            picture = _first_picture(container)
+            picture = _first_picture(container, sounds)
             container.seek(0)
         _compare_stream(container, picture, media)
         _compare_packets(container.streams.video[0], chunks, media, timeline)
@@ -45,8 +46,8 @@ def prove(destination: Path, chunks: Sequence[Path], *, media: MediaInfo, timeli
             raise FidelityBroken(reason="duration_differs")
 
 
-def _first_picture(container: InputContainer) -> VideoFrame:
-    if [stream.type for stream in container.streams] != ["video"]:
+def _first_picture(container: InputContainer, sounds: int) -> VideoFrame:
+    if [stream.type for stream in container.streams] != ["video", *["audio"] * sounds]:
         raise FidelityBroken(reason="streams_differ")
     return next(container.decode(container.streams.video[0]))
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import av
+from av.audio.stream import AudioStream
 
 from opendrape.domain.media_info import MediaInfo
 from opendrape.media.boundary import refusing
 from opendrape.media.boxes import Box
 from opendrape.media.descriptor_file import DescriptorFile
-from opendrape.media.movie_boxes import all_boxes, opened_boxes
+from opendrape.media.movie_boxes import SOUND_CONFIGURATIONS, SOUND_ENTRIES, all_boxes, opened_boxes
 from opendrape.media.nal_units import PICTURE_DATA, SEI, length_prefixed_units, unit_type
+from opendrape.media.sound_bits import UnfitToCopy, clean_header, holds_letters, without_text
 
 _TABLE: Final = b"moov/trak/mdia/minf/stbl/"
 _ENTRY: Final = _TABLE + b"stsd/avc1"
@@ -27,32 +29,42 @@ _ALLOWED: Final = frozenset(
         *(_ENTRY + b"/" + kind for kind in (b"avcC", b"colr", b"pasp", b"btrt", b"fiel")),
     }
 )
-_ONLY_ONCE: Final = _ALLOWED - {b"free", b"moov/free"}
+_SOUND_ENTRIES: Final = frozenset(_TABLE + b"stsd/" + kind for kind in SOUND_ENTRIES)
+_ALLOWED_WITH_SOUND: Final = (
+    frozenset({b"moov/trak/mdia/minf/smhd", _TABLE + b"sgpd", _TABLE + b"sbgp"})
+    | _SOUND_ENTRIES
+    | {entry + b"/" + kind for entry in _SOUND_ENTRIES for kind in (b"esds", b"dOps", b"dac3", b"dec3", b"btrt")}
+)
+_REPEATED: Final = frozenset({b"free", b"moov/free", b"moov/trak"})
+_TRACK: Final = b"moov/trak"
+_LETTERS_IN_SOUND: Final = 24  # in a row by chance: once in many thousand hours
+_LARGEST_SOUND_CONFIGURATION: Final = 96
 _HARMLESS_TAGS: Final = frozenset({"major_brand", "minor_version", "compatible_brands", "language", "handler_name"})
-_HARMLESS_NAMES: Final = frozenset({b"", b"VideoHandler"})
+_HARMLESS_NAMES: Final = frozenset({b"", b"VideoHandler", b"SoundHandler"})
 _TIMED_BOXES: Final = (b"moov/mvhd", b"moov/trak/tkhd", b"moov/trak/mdia/mdhd")
 _NAME_IN_ENTRY: Final = slice(42, 74)  # compressorname, ISO/IEC 14496-12, 12.1.3
 _SELF_CONTAINED: Final = bytes.fromhex("0000000000000001 0000000c 75726c20 00000001")
 
 
-def survivors(path: Path) -> tuple[str, ...]:
+def survivors(path: Path, *, sounds: int = 0) -> tuple[str, ...]:
     """Slugs of what is in the MP4 at ``path`` besides pictures and what shows them; empty when it is clean.
 
-    Boxes outside a short list, text in boxes on it, times of day, bytes that belong to no box or no sample, tags,
+    ``sounds`` streams of sound are meant to follow the video; in them, text in front of the sound itself, long words
+    and room for comments in the decoder's configuration count. Boxes outside a short list, text in boxes on it, times of day, bytes that belong to no box or no sample, tags,
     chapters, further streams, and NAL units that are not picture data (SEI and the like) all count.
     """
     found: set[str] = set()
     with opened_boxes(path) as file:
-        found.update(_in_boxes(file))
-        found.update(_in_container(path, file))
+        found.update(_in_boxes(file, sounds))
+        found.update(_in_container(path, file, sounds))
     return tuple(sorted(found))
 
 
-def removed(media: MediaInfo) -> dict[str, int]:
-    """What of the source is not in the output, by kind and number, for the receipt."""
+def removed(media: MediaInfo, *, sounds: int = 0) -> dict[str, int]:
+    """What of the source is not in the output, by kind and number, for the receipt; ``sounds`` streams were kept."""
     streams = media.other_streams
     counts = {
-        "audio_streams": streams.audio,
+        "audio_streams": streams.audio - sounds,
         "subtitle_streams": streams.subtitle,
         "data_streams": streams.data,
         "attachments": streams.attachment,
@@ -63,13 +75,17 @@ def removed(media: MediaInfo) -> dict[str, int]:
     return {kind: count for kind, count in counts.items() if count}
 
 
-def _in_boxes(file: DescriptorFile) -> Iterator[str]:
+def _in_boxes(file: DescriptorFile, sounds: int) -> Iterator[str]:
     seen: set[bytes] = set()
-    end = 0
+    end = tracks = 0
+    allowed = _ALLOWED | _ALLOWED_WITH_SOUND if sounds else _ALLOWED
     for path, box in all_boxes(file):
-        if path not in _ALLOWED:
+        if path == _TRACK:
+            seen = {other for other in seen if not other.startswith(_TRACK)}
+            tracks += 1
+        if path not in allowed:
             yield "user_data_box" if box.kind in (b"udta", b"meta", b"uuid") else "unexpected_box"
-        elif path in seen and path in _ONLY_ONCE:
+        elif (path in seen and path not in _REPEATED) or tracks > 1 + sounds:
             yield "box_twice"
         elif box.end > file.size:
             yield "broken_box"
@@ -91,30 +107,58 @@ def _in_one_box(file: DescriptorFile, path: bytes, box: Box) -> Iterator[str]:
         yield "creation_time"
     if box.kind == b"hdlr" and body[24:].rstrip(b"\0") not in _HARMLESS_NAMES:
         yield "handler_name"
+    if box.kind in SOUND_CONFIGURATIONS and len(body) > _LARGEST_SOUND_CONFIGURATION:
+        yield "sound_configuration"
     if box.kind == b"avc1" and any(body[_NAME_IN_ENTRY]):
         yield "encoder_name"
     if box.kind == b"dref" and body != _SELF_CONTAINED:
         yield "outside_reference"
 
 
-def _in_container(path: Path, file: DescriptorFile) -> Iterator[str]:
+def _in_container(path: Path, file: DescriptorFile, sounds: int) -> Iterator[str]:
     with refusing("unreadable_output"):
         container = av.open(str(path), "r", format="mp4", metadata_errors="replace")
     with container, refusing("unreadable_output"):
-        if [stream.type for stream in container.streams] != ["video"]:
+        if [stream.type for stream in container.streams] != ["video", *["audio"] * sounds]:
             yield "further_streams"
             return
         if container.chapters():
             yield "chapters"
-        tags = set(container.metadata) | set(container.streams[0].metadata)
-        if tags - _HARMLESS_TAGS:
+        tags = set(container.metadata).union(*(stream.metadata for stream in container.streams))
+        languages = {stream.metadata.get("language", "und") for stream in container.streams}
+        if tags - _HARMLESS_TAGS or languages != {"und"}:
             yield "tags"
+        yield from _in_sound_headers(container.streams.audio)
         sizes = 0
-        for packet in container.demux(container.streams[0]):
+        for packet in container.demux():
             sizes += packet.size
-            yield from _in_packet(bytes(packet)) if packet.size else ()
+            if packet.size and packet.stream.type == "video":
+                yield from _in_packet(bytes(packet))
+            elif packet.size:
+                yield from _in_sound(_codec(packet.stream), bytes(packet))
         if sizes != sum(box.end - box.body for kinds, box in all_boxes(file) if kinds == b"mdat"):
             yield "bytes_outside_samples"
+
+
+def _in_sound_headers(streams: Iterable[AudioStream]) -> Iterator[str]:
+    for stream in streams:
+        try:
+            clean_header(_codec(stream), stream.codec_context.extradata, b"")
+        except UnfitToCopy:
+            yield "sound_configuration"
+
+
+def _in_sound(codec: str, payload: bytes) -> Iterator[str]:
+    try:
+        is_clean = without_text(codec, payload) == payload and not holds_letters(payload, least=_LETTERS_IN_SOUND)
+    except UnfitToCopy:
+        is_clean = False
+    if not is_clean:
+        yield "text_in_sound"
+
+
+def _codec(stream: Any) -> str:
+    return str(stream.codec_context.name).removesuffix("float").removeprefix("lib")
 
 
 def _in_packet(payload: bytes) -> Iterator[str]:

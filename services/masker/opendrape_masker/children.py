@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from opendrape.domain.media_info import MediaInfo
+from opendrape.domain.output_rules import AudioRule
 from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MarkedRegion
 from opendrape.domain.timeline import FrameSpan
+from opendrape.errors import PermanentError
 from opendrape.media.child import ChildLimits, run_child
 from opendrape.settings import Settings
-from opendrape_masker.orders import AssembleAnswer, AssembleOrder, Limits, MaskAnswer, MaskOrder
+from opendrape_masker.orders import AssembleAnswer, AssembleOrder, Limits, MaskAnswer, MaskOrder, SoundOrder
 
 
 def run_mask_child(
@@ -31,6 +33,7 @@ def run_mask_child(
     regions: tuple[MarkedRegion, ...] = (),
 ) -> MaskAnswer:
     """Mask one chunk of the open source in a child; its files are in ``folder`` afterwards."""
+    policy.audio.check_complete()
     order = MaskOrder(
         descriptor=descriptor,
         media=media,
@@ -60,12 +63,26 @@ def run_assemble_child(
     timeline: Path,
     folder: Path,
     on_progress: Callable[[float], None],
+    audio: AudioRule = AudioRule(),
+    descriptor: int | None = None,
 ) -> AssembleAnswer:
-    """Join chunks in a child; the file is in ``folder`` afterwards."""
-    order = AssembleOrder(chunks=chunks, media=media, timeline=timeline, folder=folder)
+    """Join chunks in a child; the file is in ``folder`` afterwards. Sound that stays is read from ``descriptor``."""
+    sound = _sound_order(settings, audio, descriptor)
+    order = AssembleOrder(chunks=chunks, media=media, timeline=timeline, folder=folder, sound=sound)
     limits = child_limits(settings, folder, (timeline, *chunks))
-    answer = _run("opendrape_masker.assemble_child", order.model_dump(mode="json"), limits, on_progress, ())
+    passed = () if sound is None else (sound.descriptor,)
+    answer = _run("opendrape_masker.assemble_child", order.model_dump(mode="json"), limits, on_progress, passed)
     return AssembleAnswer.model_validate(answer)
+
+
+def _sound_order(settings: Settings, audio: AudioRule, descriptor: int | None) -> SoundOrder | None:
+    audio.check_complete()
+    if audio.mode == "drop":
+        return None
+    if descriptor is None:
+        raise PermanentError("sound is to be kept, but the source is not open", reason="source_unreadable")
+    limits = Limits(**settings.media.model_dump(include=set(Limits.model_fields)))
+    return SoundOrder(descriptor=descriptor, rule=audio, limits=limits)
 
 
 def child_limits(settings: Settings, folder: Path, readable: tuple[Path, ...]) -> ChildLimits:

@@ -95,6 +95,7 @@ class MaskHandler:
             folder = open_files.enter_context(scratch_folder(self.parts.settings))
             stored = open_files.enter_context(self.parts.work_blobs.local_path(self._timeline(lease).name))
             paths = tuple(open_files.enter_context(self.parts.work_blobs.local_path(c.name)) for c in chunks)
+            policy = self.parts.policies.by_reference(lease.policy)
             answer = run_assemble_child(
                 self.parts.settings,
                 chunks=paths,
@@ -102,14 +103,22 @@ class MaskHandler:
                 timeline=_copied(stored, folder / "timeline.bin"),
                 folder=folder,
                 on_progress=progress,
+                audio=policy.audio,
+                descriptor=self._source_of_sound(lease, policy, open_files),
             )
             self._verify_source(lease)
             progress(0.9)
             name = f"masked/{lease.asset_id}/{lease.policy.label}-{answer.sha256[:16]}.mp4"
             blob = self.parts.work_blobs.put(name, answer.path, sha256=answer.sha256)
         report = summed(self.parts.catalogue.chunk_reports(lease.asset_id, lease.policy.digest))
+        report = report.model_copy(update={"sound": answer.sound})
         artefact = Artefact(ArtefactKind.MASKED, blob.name, blob.sha256, blob.size_bytes)
         return Assembled(artefact=artefact, md5=blob.md5, report=report, scrub=answer.scrub)
+
+    def _source_of_sound(self, lease: Lease, policy: Policy, open_files: ExitStack) -> int | None:
+        if policy.audio.mode == "drop":
+            return None
+        return open_files.enter_context(self.parts.sources.open(lease.asset_id)).descriptor
 
     def _stored_chunks(self, lease: Lease) -> list[Artefact]:
         """Every chunk's artefact in order, each read back against its digest."""

@@ -7,8 +7,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from opendrape.domain.media_info import MediaInfo
+from opendrape.domain.output_rules import AudioRule
 from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MarkedRegion, MaskReport
+from opendrape.domain.sound import SoundFacts
 from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape.media.limits import MediaLimits
 
@@ -61,6 +63,14 @@ class MaskAnswer(_Order):
     report: MaskReport
 
 
+class SoundOrder(_Order):
+    """Take the sound of the video behind ``descriptor`` as ``rule`` says."""
+
+    descriptor: int
+    rule: AudioRule
+    limits: Limits
+
+
 class AssembleOrder(_Order):
     """Join ``chunks`` into one file in ``folder`` and prove it."""
 
@@ -68,6 +78,7 @@ class AssembleOrder(_Order):
     media: MediaInfo
     timeline: Path
     folder: Path
+    sound: SoundOrder | None = None
 
 
 class AssembleAnswer(_Order):
@@ -78,6 +89,7 @@ class AssembleAnswer(_Order):
     md5: str
     size_bytes: int
     scrub: dict[str, int]
+    sound: SoundFacts = SoundFacts()
 
 
 def read_timeline(path: Path) -> Timeline:

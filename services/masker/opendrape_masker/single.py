@@ -76,9 +76,11 @@ def _mask_open(
             timeline=timeline,
             folder=folder,
             on_progress=lambda _share: on_progress(1.0),
+            audio=policy.audio,
+            descriptor=descriptor,
         )
         LocalBlobStore(output.parent.absolute()).put(output.name, joined.path, sha256=joined.sha256)
-    return summed([answer.report for answer in answers])
+    return summed([answer.report for answer in answers]).model_copy(update={"sound": joined.sound})
 
 
 def _stored(timeline: Timeline, folder: Path) -> Path:
