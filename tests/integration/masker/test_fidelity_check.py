@@ -214,7 +214,7 @@ def _size(record: Record) -> int:
 
 
 def _rectangles_size(record: Record) -> int:
-    return sum(22 + len(region.rect.label) + len(region.source) for region in record.painted)
+    return sum(26 + len(region.rect.label) + len(region.source) + len(region.shown) for region in record.painted)
 
 
 def test_evidence_that_ends_early_is_found_wherever_it_ends(bench: Bench, masked: Masked) -> None:

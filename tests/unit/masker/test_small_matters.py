@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opendrape.domain.policy import DetectRule, MaskRule, Policy, Role
+from opendrape.domain.mask_rule import MaskRule, Shape
+from opendrape.domain.policy import DetectRule, Policy, Role
 from opendrape.domain.regions import CheckResult, FrameAccount, MarkedRegion, MaskReport
 from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape.media.limits import MediaLimits
 from opendrape_masker.engine.boxes import Box, covered_share
 from opendrape_masker.engine.looking import marked_targets, watch_for
-from opendrape_masker.engine.paint import Painter, hidden_boxes
+from opendrape_masker.engine.paint import Painter
 from opendrape_masker.engine.pictures import View, plane_array
-from opendrape_masker.engine.regions import PixelRect, Target
+from opendrape_masker.engine.regions import PixelRect, Target, hidden_boxes
 from opendrape_masker.engine.render import Job, Renderer
 from opendrape_masker.reports import summed
 from tests.fakes.detectors import ScriptedDetector
@@ -69,7 +70,7 @@ def test_a_box_inside_another_needs_no_paint_of_its_own_but_an_ellipse_does() ->
     """V-07: the corner of an ellipse's rectangle is open."""
     targets = [Target(Box(0, 0, 80, 80)), Target(Box(2, 2, 12, 12))]
     assert len(Painter.of(MaskRule(), facts()).rectangles(targets)) == 1
-    assert len(Painter.of(MaskRule(shape="ellipse"), facts()).rectangles(targets)) == 2
+    assert len(Painter.of(MaskRule(shape=Shape.ELLIPSE), facts()).rectangles(targets)) == 2
 
 
 @given(st.integers(4, 90), st.integers(4, 90))
@@ -80,13 +81,13 @@ def test_what_counts_as_hidden_by_an_ellipse_is_painted(width: int, height: int)
     before = plane_array(shown.planes[0]).copy()
     before[before == 16] = 17
     plane_array(shown.writable_planes()[0])[:] = before
-    Painter.of(MaskRule(shape="ellipse"), facts()).paint(shown, [rect])
+    Painter.of(MaskRule(shape=Shape.ELLIPSE), facts()).paint(shown, [rect])
     painted = plane_array(shown.planes[0]) == 16
-    for box in hidden_boxes([rect], "ellipse"):
+    for box in hidden_boxes(rect, Shape.ELLIPSE):
         part = painted[round(box.y0 + 0.5) : int(box.y1), round(box.x0 + 0.5) : int(box.x1)]
         assert part.all()
-    assert covered_share(Box(3, 2, 3 + width / 10, 2 + height / 10), hidden_boxes([rect], "ellipse")) == 0.0
-    assert hidden_boxes([rect], "box") == [rect.box]
+    assert covered_share(Box(3, 2, 3 + width / 10, 2 + height / 10), hidden_boxes(rect, Shape.ELLIPSE)) == 0.0
+    assert hidden_boxes(rect, Shape.BOX) == [rect.box]
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,11 @@ from opendrape_masker.detectors import TextReader
 from opendrape_masker.engine.boxes import Box, covered_share
 from opendrape_masker.engine.evidence import Record, lattice_outside, lattice_samples, read_evidence
 from opendrape_masker.engine.looking import Eye, merge_same
-from opendrape_masker.engine.paint import Painter, PixelRect, hidden_boxes, inside_shape, painted_parts
+from opendrape_masker.engine.mask_proof import prove_masks
+from opendrape_masker.engine.paint import Painter, PixelRect
 from opendrape_masker.engine.pictures import Array
 from opendrape_masker.engine.render import Job
 
-_SOLID_TOLERANCE = 24  # levels of 8 bit that an encoder may bend a solid area's rim
-_SOLID_SHARE = 0.9
 _READABLE_CHARACTERS = 3
 _HIDDEN_ENOUGH = 0.7  # of a residual hit inside masks: it is a mask's rim, not a person
 
@@ -63,8 +62,8 @@ class ChunkCheck:
                 raise FidelityBroken("frame count differs", reason="fidelity_frame_count")
             self._check_time(picture, record, frame)
             worst = min(worst, self._check_pixels(picture, record))
-            regions += self._check_masks(picture, record, painter)
-            examined += self._look_again(picture, record, findings)
+            regions += prove_masks(picture, record.painted, painter)
+            examined += self._look_again(picture, record, painter.hidden(record.rectangles), findings)
             frames += 1
             self.on_frame(frame)
         if next(expected, None) is not None:
@@ -93,21 +92,13 @@ class ChunkCheck:
             raise FidelityBroken("pixels outside masks were damaged", reason="fidelity_pixels")
         return psnr
 
-    def _check_masks(self, picture: Picture, record: Record, painter: Painter) -> int:
-        tolerance = _SOLID_TOLERANCE << (self.job.media.bit_depth - 8)
-        for plane, part in painted_parts(picture, record.rectangles):
-            shown = inside_shape(part, self.job.policy.mask.shape).astype(np.int32)
-            solid = np.abs(shown - painter.fill[plane]) <= tolerance
-            if shown.size and float(solid.mean()) < _SOLID_SHARE:
-                raise FidelityBroken("a masked region is not solid", reason="fidelity_mask_not_solid")
-        return len(record.rectangles)
-
-    def _look_again(self, picture: Picture, record: Record, findings: list[ResidualFinding]) -> int:
+    def _look_again(
+        self, picture: Picture, record: Record, masks: Sequence[Box], findings: list[ResidualFinding]
+    ) -> int:
         examined = 0
         for look in self.second_looks:
             if record.frame in look.frames:
                 examined += 1
-                masks = hidden_boxes(record.rectangles, self.job.policy.mask.shape)
                 findings += _uncovered(look, picture, record.frame, masks)
         return examined
 
@@ -117,7 +108,7 @@ def _uncovered(look: SecondLook, picture: Picture, frame: int, masks: Sequence[B
     small = look.eye.take(picture)
     seen = [
         (box, score)
-        for box, score in merge_same(look.eye.see(small, frame))
+        for box, score, _ in merge_same(look.eye.see(small, frame))
         if score >= look.rule.score and covered_share(box, masks) < _HIDDEN_ENOUGH
     ]
     if look.reader is not None and seen:

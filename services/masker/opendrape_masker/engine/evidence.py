@@ -17,7 +17,7 @@ from opendrape_masker.engine.pictures import Array, plane_array
 from opendrape_masker.engine.regions import Painted, PixelRect
 
 _HEAD = struct.Struct("<qqII")
-_RECT = struct.Struct("<4i?BI")
+_RECT = struct.Struct("<4i?B2I")
 _WIDEST_LATTICE = 16
 _SAMPLES_ACROSS = 64
 
@@ -71,14 +71,15 @@ def read_evidence(path: Path) -> Iterator[Record]:
 
 def _packed(region: Painted) -> bytes:
     rect, label = region.rect, region.rect.label.encode()
-    head = _RECT.pack(rect.x0, rect.y0, rect.x1, rect.y1, rect.must_be_solid, len(label), len(region.source))
-    return head + label + region.source
+    sizes = len(label), len(region.source), len(region.shown)
+    return _RECT.pack(*rect.corners, rect.must_be_solid, *sizes) + label + region.source + region.shown
 
 
 def _read_region(file: BinaryIO) -> Painted:
-    x0, y0, x1, y1, must_be_solid, label_size, source_size = _RECT.unpack(_exactly(file, _RECT.size))
+    x0, y0, x1, y1, must_be_solid, label_size, source_size, shown_size = _RECT.unpack(_exactly(file, _RECT.size))
     label = _exactly(file, label_size).decode()
-    return Painted(PixelRect(x0, y0, x1, y1, label, must_be_solid), _exactly(file, source_size))
+    rect = PixelRect(x0, y0, x1, y1, label, must_be_solid)
+    return Painted(rect, _exactly(file, source_size), _exactly(file, shown_size))
 
 
 def _exactly(file: BinaryIO, size: int) -> bytes:

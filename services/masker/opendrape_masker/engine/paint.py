@@ -1,67 +1,142 @@
-"""How a region becomes solid colour on the Y, U and V planes, and nothing else is touched."""
+"""How regions are painted on the Y, U and V planes, each as its class asks, and nothing else is touched."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from math import ceil, cos, floor, radians, sin
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from opendrape.domain.mask_rule import Effect, Look, MaskRule, Shape
 from opendrape.domain.media_info import MediaInfo
-from opendrape.domain.policy import MaskRule
 from opendrape.media.reader import Picture
 from opendrape_masker.engine.boxes import Box
+from opendrape_masker.engine.effects import cell_grid, repainted
 from opendrape_masker.engine.pictures import Array, plane_array
-from opendrape_masker.engine.regions import Painted, PixelRect, Target
+from opendrape_masker.engine.regions import MARKED, Painted, PixelRect, Target, hidden_boxes, inside_of, part_of
+from opendrape_masker.engine.traces import is_plainly_changed, traces
 
-__all__ = ["Painter", "PixelRect", "hidden_boxes", "inside_shape", "painted_parts", "yuv_fill"]
+__all__ = ["Coat", "Painter", "PixelRect", "yuv_fill"]
 
 _BT709 = 1
 _KR_KB = {_BT709: (0.2126, 0.0722), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 _BT601 = (0.299, 0.114)
-_ELLIPSE_STEPS = (15, 30, 45, 60, 75)  # degrees at which boxes are fitted into an ellipse
+SMALLEST_COSMETIC_PIXELS = 16
+"""Shorter side below which a region is always painted solid: a cell would be no larger than a few pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coat:
+    """How one class is painted. ``fill``: the colour as Y, U, V samples at the video's depth."""
+
+    effect: Effect
+    shape: Shape
+    fill: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, look: Look, media: MediaInfo) -> Coat:
+        return cls(look.effect, look.shape, yuv_fill(look.colour_rgb, media))
+
+    @property
+    def solid(self) -> Coat:
+        """The same without a cosmetic effect."""
+        return replace(self, effect=Effect.SOLID)
 
 
 @dataclass(frozen=True, slots=True)
 class Painter:
-    """Paints regions of one video in one colour. ``fill`` are the three sample values at the video's bit depth."""
+    """Paints regions of one video. ``unit`` is one level of 8 bits at the video's depth."""
 
     rule: MaskRule
-    fill: tuple[int, int, int]
-    width: int
-    height: int
+    coats: Mapping[str, Coat]
+    size: tuple[int, int]
+    unit: int
 
     @classmethod
     def of(cls, rule: MaskRule, media: MediaInfo) -> Painter:
-        return cls(rule, yuv_fill(rule.colour_rgb, media), media.width, media.height)
+        labels = [MARKED, *map(str, rule.classes)]
+        coats = {label: Coat.of(rule.look_of(label), media) for label in labels}
+        coats[""] = Coat.of(rule.look_of(""), media)
+        return cls(rule, coats, (media.width, media.height), 1 << (media.bit_depth - 8))
+
+    def coat_of(self, rect: PixelRect) -> Coat:
+        """How a region is painted: as its class asks, but solid when it must be or is too small for anything else."""
+        coat = self.coats.get(rect.label) or self.coats[""]
+        small = min(rect.x1 - rect.x0, rect.y1 - rect.y0) < SMALLEST_COSMETIC_PIXELS
+        return coat.solid if coat.effect.is_cosmetic and (rect.must_be_solid or small) else coat
 
     def rectangles(self, targets: Sequence[Target]) -> list[PixelRect]:
-        """The targets as painted: with margin, clipped, without those that lie inside another."""
-        rects = [
-            PixelRect.around(target, pixels=self.rule.dilate_pixels, width=self.width, height=self.height)
-            for target in targets
-        ]
+        """The targets in the order of painting: with margin, clipped, without those that another hides anyway."""
+        width, height = self.size
+        rects = {
+            PixelRect.around(target, pixels=self.rule.dilate_pixels, width=width, height=height) for target in targets
+        }
         inside = [rect for rect in rects if rect is not None]
-        # an ellipse spares its corners: what lies there needs its own
-        return _without_swallowed(inside) if self.rule.shape == "box" else list(dict.fromkeys(inside))
+        kept: list[PixelRect] = []
+        for rect in sorted(inside, key=lambda r: (-r.area, r.y0, r.x0, r.x1, r.label, r.must_be_solid)):
+            if not any(other.encloses(rect) and self._makes_needless(other, rect) for other in kept):
+                kept.append(rect)
+        # solid colour comes last: nothing may be smeared over it
+        return sorted(kept, key=lambda rect: not self.coat_of(rect).effect.is_cosmetic)
 
     def paint(self, picture: Picture, rectangles: Sequence[PixelRect]) -> list[Painted]:
-        """Fill the regions on every plane; samples that a region touches only partly are filled too.
+        """Paint the regions on every plane; samples that a region touches only partly are painted too.
 
-        Returns what was painted, for the evidence.
+        Returns what was painted, for the evidence. A region that a cosmetic effect would hardly change is painted
+        solid instead, and returned as one that must be: what is left open must be provably different.
         """
         if not rectangles:
             return []
-        for plane, value in zip(picture.writable_planes(), self.fill, strict=False):
-            samples = plane_array(plane)
-            for rect in rectangles:
-                part = _part(samples, rect, self.width / plane.width, self.height / plane.height)
-                if self.rule.shape == "box":
-                    part[...] = value
-                else:
-                    part[_ellipse(part.shape)] = value
-        return [Painted(rect) for rect in rectangles]
+        planes = [plane_array(plane) for plane in picture.writable_planes()[:3]]
+        cosmetic = [rect for rect in rectangles if self.coat_of(rect).effect.is_cosmetic]
+        if not cosmetic:
+            return [self._fill(planes, rect) for rect in rectangles]
+        sources = [self._traces(planes, rect) for rect in cosmetic]
+        for rect in cosmetic:
+            self._apply_effect(planes, rect)
+        solid = [self._fill(planes, rect) for rect in rectangles if not self.coat_of(rect).effect.is_cosmetic]
+        return self._proven(planes, list(zip(cosmetic, sources, strict=True)), solid)
+
+    def hidden(self, rectangles: Sequence[PixelRect]) -> list[Box]:
+        """Boxes under solid colour. Cosmetic effects hide nothing from the second look: what it sees there counts."""
+        coats = [(rect, self.coat_of(rect)) for rect in rectangles]
+        return [b for rect, coat in coats if not coat.effect.is_cosmetic for b in hidden_boxes(rect, coat.shape)]
+
+    def _makes_needless(self, outer: PixelRect, inner: PixelRect) -> bool:
+        """An ellipse spares its corners, and another colour is to be seen: only then the inner one is painted too."""
+        coat, own = self.coat_of(outer), self.coat_of(inner)
+        return coat.shape is Shape.BOX and (coat == own or own.effect.is_cosmetic > coat.effect.is_cosmetic)
+
+    def _fill(self, planes: Sequence[Array], rect: PixelRect) -> Painted:
+        coat = self.coat_of(rect)
+        for samples, value in zip(planes, coat.fill, strict=False):
+            part = part_of(samples, rect, self.size)
+            inside = inside_of(coat.shape, part)
+            part[... if inside is None else inside] = value
+        return Painted(rect)
+
+    def _apply_effect(self, planes: Sequence[Array], rect: PixelRect) -> None:
+        coat = self.coat_of(rect)
+        grid = cell_grid(rect.x1 - rect.x0, rect.y1 - rect.y0, self.rule.cells_across)
+        for number, samples in enumerate(planes):
+            part = part_of(samples, rect, self.size)
+            inside = inside_of(coat.shape, part)
+            new = repainted(part, inside, coat.effect, grid=grid, number=number, unit=self.unit)
+            part[...] = new if inside is None else np.where(inside, new, part)
+
+    def _traces(self, planes: Sequence[Array], rect: PixelRect) -> Array:
+        return traces([part_of(samples, rect, self.size) for samples in planes], self.coat_of(rect).shape)
+
+    def _proven(
+        self, planes: Sequence[Array], cosmetic: list[tuple[PixelRect, Array]], solid: list[Painted]
+    ) -> list[Painted]:
+        while True:
+            seen = [(rect, source, self._traces(planes, rect)) for rect, source in cosmetic]
+            weak = [rect for rect, source, shown in seen if not is_plainly_changed(source, shown, self.unit)]
+            if not weak:
+                return [Painted(r, source.tobytes(), shown.tobytes()) for r, source, shown in seen] + solid
+            solid += [self._fill(planes, replace(rect, must_be_solid=True)) for rect in weak]
+            cosmetic = [(rect, source) for rect, source in cosmetic if rect not in weak]
 
 
 def yuv_fill(rgb: tuple[int, int, int], media: MediaInfo) -> tuple[int, int, int]:
@@ -79,49 +154,3 @@ def yuv_fill(rgb: tuple[int, int, int], media: MediaInfo) -> tuple[int, int, int
         round((128 + 224 * chroma[0]) * scale),
         round((128 + 224 * chroma[1]) * scale),
     )
-
-
-def painted_parts(picture: Picture, rectangles: Sequence[PixelRect]) -> Iterator[tuple[int, Array]]:
-    """Plane number and samples under every region, for checking."""
-    for number, plane in enumerate(picture.planes[:3]):
-        samples = plane_array(plane)
-        for rect in rectangles:
-            yield number, _part(samples, rect, picture.width / plane.width, picture.height / plane.height)
-
-
-def inside_shape(part: Array, shape: str) -> Array:
-    """The samples of a region's part that its shape covers."""
-    return part if shape == "box" else part[_ellipse(part.shape)]
-
-
-def hidden_boxes(rectangles: Sequence[PixelRect], shape: str) -> list[Box]:
-    """Boxes that the painted regions hide for certain: a region itself, or boxes that lie inside its ellipse."""
-    if shape == "box":
-        return [rect.box for rect in rectangles]
-    return [_inscribed(rect.box, radians(angle)) for rect in rectangles for angle in _ELLIPSE_STEPS]
-
-
-def _inscribed(box: Box, angle: float) -> Box:
-    across, down = box.width * (1 - cos(angle)) / 2, box.height * (1 - sin(angle)) / 2
-    return Box(box.x0 + across, box.y0 + down, box.x1 - across, box.y1 - down)
-
-
-def _part(samples: Array, rect: PixelRect, across: float, down: float) -> Array:
-    return samples[floor(rect.y0 / down) : ceil(rect.y1 / down), floor(rect.x0 / across) : ceil(rect.x1 / across)]
-
-
-def _ellipse(shape: tuple[int, ...]) -> Array:
-    """The samples whose centre lies inside the ellipse that fits the part."""
-    rows, columns = shape
-    y = (np.arange(rows) + 0.5) / rows * 2 - 1
-    x = (np.arange(columns) + 0.5) / columns * 2 - 1
-    inside: Array = y[:, None] ** 2 + x[None, :] ** 2 <= 1.0
-    return inside
-
-
-def _without_swallowed(rects: list[PixelRect]) -> list[PixelRect]:
-    kept: list[PixelRect] = []
-    for rect in sorted(set(rects), key=lambda r: (-r.area, r.y0, r.x0, r.label)):
-        if not any(other.encloses(rect) for other in kept):
-            kept.append(rect)
-    return kept

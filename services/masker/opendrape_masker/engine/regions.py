@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil, cos, floor, radians, sin
 
+import numpy as np
+
+from opendrape.domain.mask_rule import Shape
 from opendrape_masker.engine.boxes import Box
+from opendrape_masker.engine.pictures import Array
+
+_ELLIPSE_STEPS = (15, 30, 45, 60, 75)  # degrees at which boxes are fitted into an ellipse
 
 MARKED = "marked"
 """The label of a region that a person, a segment or a device profile marked."""
@@ -45,6 +51,11 @@ class PixelRect:
         return Box(self.x0, self.y0, self.x1, self.y1)
 
     @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """``x0, y0, x1, y1``."""
+        return self.x0, self.y0, self.x1, self.y1
+
+    @property
     def area(self) -> int:
         """Pixels inside."""
         return (self.x1 - self.x0) * (self.y1 - self.y0)
@@ -56,7 +67,40 @@ class PixelRect:
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """A region as it was painted. ``source``: samples of what it hides, kept for a cosmetic effect, else empty."""
+    """A region as it was painted. For a cosmetic effect with samples of what it hides and of what it shows."""
 
     rect: PixelRect
     source: bytes = b""
+    shown: bytes = b""
+
+
+def part_of(samples: Array, rect: PixelRect, picture_size: tuple[int, int]) -> Array:
+    """The samples of a plane that a region touches, as a view; ``picture_size`` is width and height in pixels."""
+    across, down = picture_size[0] / samples.shape[1], picture_size[1] / samples.shape[0]
+    return samples[floor(rect.y0 / down) : ceil(rect.y1 / down), floor(rect.x0 / across) : ceil(rect.x1 / across)]
+
+
+def ellipse_in(shape: tuple[int, ...]) -> Array:
+    """The samples ``[rows, columns]`` whose centre lies inside the ellipse that fits the part."""
+    rows, columns = shape
+    y = (np.arange(rows) + 0.5) / rows * 2 - 1
+    x = (np.arange(columns) + 0.5) / columns * 2 - 1
+    inside: Array = y[:, None] ** 2 + x[None, :] ** 2 <= 1.0
+    return inside
+
+
+def inside_of(shape: Shape, part: Array) -> Array | None:
+    """Which samples of a region's part its shape covers; None: all."""
+    return None if shape is Shape.BOX else ellipse_in(part.shape)
+
+
+def hidden_boxes(rect: PixelRect, shape: Shape) -> list[Box]:
+    """Boxes that a painted region hides for certain: the region itself, or boxes that lie inside its ellipse."""
+    if shape is Shape.BOX:
+        return [rect.box]
+    return [_inscribed(rect.box, radians(angle)) for angle in _ELLIPSE_STEPS]
+
+
+def _inscribed(box: Box, angle: float) -> Box:
+    across, down = box.width * (1 - cos(angle)) / 2, box.height * (1 - sin(angle)) / 2
+    return Box(box.x0 + across, box.y0 + down, box.x1 - across, box.y1 - down)
