@@ -19,6 +19,7 @@ class Thing(StrEnum):
     TRUCK = "truck"
     PLATE = "plate"
     SCREEN = "screen"
+    OUT_OF_BODY = "out-of-body"
 
 
 VEHICLES = frozenset({Thing.BICYCLE, Thing.MOTORCYCLE, Thing.CAR, Thing.BUS, Thing.TRUCK})

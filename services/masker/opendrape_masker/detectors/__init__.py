@@ -10,6 +10,7 @@ from opendrape.errors import ModelMissing
 from opendrape_masker.detectors.detection import THINGS_OF, Classes, Detection, Detector, ModelFacts, Picture
 from opendrape_masker.detectors.faces import decode_centerface, decode_yunet
 from opendrape_masker.detectors.model_detector import Decode, ModelDetector
+from opendrape_masker.detectors.out_of_body import BuiltInOutOfBody, decode_whole_picture
 from opendrape_masker.detectors.reading import TextReader, build_reader
 from opendrape_masker.detectors.text import decode_text
 from opendrape_masker.detectors.things import DecodeClasses, decode_nanodet, decode_ssd, decode_yolox
@@ -31,6 +32,7 @@ _DECODERS: Mapping[str, Decode] = {
     "yunet": decode_yunet,
     "centerface": decode_centerface,
     "differentiable-binarization": decode_text,
+    "whole-picture": decode_whole_picture,
 }
 _CLASS_DECODERS: Mapping[str, DecodeClasses] = {"yolox": decode_yolox, "nanodet": decode_nanodet, "ssd": decode_ssd}
 
@@ -49,6 +51,8 @@ def build_detector(
     """
     folders = served_folders(repository, role, session.source_digest)
     folders = [folder for folder in folders if _finds(folder, role)]
+    if not folders and role is Role.OUT_OF_BODY:
+        return BuiltInOutOfBody(floor_score)
     if not folders:
         raise ModelMissing(f"no model for role {role}")
     folder = folders[1] if purpose == "residual" and len(folders) > 1 else folders[0]

@@ -24,6 +24,7 @@ THINGS_OF: Mapping[Role, tuple[Thing, ...]] = {
     Role.PERSON_VEHICLE: (Thing.PERSON, Thing.BICYCLE, Thing.MOTORCYCLE, Thing.CAR, Thing.BUS, Thing.TRUCK),
     Role.PLATE: (Thing.PLATE,),
     Role.SCREEN: (Thing.SCREEN,),
+    Role.OUT_OF_BODY: (Thing.OUT_OF_BODY,),
 }
 """What a detector of a role reports; its rows number them in this order."""
 

@@ -99,7 +99,9 @@ class WeightsLock(_Facts):
     role: Role
     also: tuple[Role, ...] = Field(default=(), description="further roles that the same weights answer for")
     preference: int = Field(description="lower is asked first")
-    decoder: Literal["yunet", "centerface", "differentiable-binarization", "ctc", "yolox", "nanodet", "ssd"]
+    decoder: Literal[
+        "yunet", "centerface", "differentiable-binarization", "ctc", "yolox", "nanodet", "ssd", "whole-picture"
+    ]
     classes: dict[Thing, tuple[int, ...]] = Field(
         default_factory=dict, description="which of the network's classes are which thing; others are not read"
     )
