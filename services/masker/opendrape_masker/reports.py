@@ -21,6 +21,7 @@ def summed(reports: Sequence[MaskReport]) -> MaskReport:
         masked_frames=sum(r.masked_frames for r in reports),
         detections=_added([r.detections for r in reports]),
         tracks=_added([r.tracks for r in reports]),
+        things=_added([r.things for r in reports]),
         accounts=_accounts([r.accounts for r in reports]),
         models=tuple(dict.fromkeys(use for r in reports for use in r.models)),
         checks=_checks([r.checks for r in reports]),

@@ -149,6 +149,7 @@ class ChunkMasker:
             masked_frames=facts.masked_frames,
             detections=facts.tally.detections,
             tracks=facts.tally.tracks,
+            things=facts.tally.things,
             accounts=facts.tally.accounts,
             models=tuple(self._models()),
             checks=checks.model_copy(update={"remasked_rounds": rounds}),

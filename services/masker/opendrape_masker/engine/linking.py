@@ -7,13 +7,17 @@ video cut into chunks, each examined with that reach as context, gets the same m
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
 from opendrape.domain.policy import DetectRule, Motion
+from opendrape.domain.things import Thing
 from opendrape.domain.timeline import Timeline
 from opendrape_masker.engine.boxes import Box, between, centre_shift, distance, hull, overlap
+from opendrape_masker.engine.regions import Target
+from opendrape_masker.engine.sightings import Seen, Sighting, may_be_one
 
 _SPEED_GROWTH = 0.25  # of the path between two looks: motion is not linear
 _LEAST_OVERLAP = 0.1
@@ -21,17 +25,6 @@ _LONGEST_STEP = 1.5  # centre distance per look, in sizes of the thing
 _SIZE_RATIO = 2.2
 _NEAR_BORDER = 2.0  # sizes of the thing: what vanished this near a border went out there, however fast
 _LONGEST_DRIFT = 2.0  # sizes of the thing
-
-
-@dataclass(eq=False, slots=True)
-class Sighting:
-    """One detection at one look. ``look`` counts the looks of the whole video."""
-
-    look: int
-    box: Box
-    score: float
-    before: Sighting | None = None
-    after: Sighting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +69,8 @@ class LookFacts:
 
     detections: int
     beginnings: int
+    things: Mapping[Thing | None, int] = field(default_factory=dict)
+    """The beginnings, by class of thing."""
 
 
 @dataclass(slots=True)
@@ -87,6 +82,7 @@ class _Motion:
     first: Box
     last: Box
     seen: int | None = None
+    thing: Thing | None = None
 
     def at(self, tick: int, *, moving: bool) -> Box:
         if not moving:
@@ -120,9 +116,10 @@ class TrackLine:
         self.reach = Reach.of(self.rule, self.timeline)
         self.newest = -1
 
-    def add(self, look: int, found: Sequence[tuple[Box, float]]) -> None:
+    def add(self, look: int, found: Sequence[Seen | tuple[Box, float]]) -> None:
         """Take in one look's detections; looks come in order. Detections under the weak score are ignored."""
-        fresh = [Sighting(look, box, score) for box, score in found if score >= self.rule.weak_score]
+        seen = [Seen(*hit) for hit in found]
+        fresh = [Sighting(look, s.box, s.score, thing=s.thing) for s in seen if s.score >= self.rule.weak_score]
         self._by_look[look] = fresh
         self.newest = look
         for earlier in range(look - 1, -1, -1):
@@ -137,9 +134,16 @@ class TrackLine:
 
     def regions(self, frame: int) -> list[Box]:
         """Where the things are in ``frame``, grown as the rule says; not yet clipped to the picture."""
+        return [target.box for target in self.targets(frame)]
+
+    def targets(self, frame: int) -> list[Target]:
+        """The same with what they are: a class of things, or the rule's role where that says it all."""
         tick = self.timeline.ticks[frame]
         moving = self.rule.motion is Motion.MOVING
-        return [motion.at(tick, moving=moving).grown(self.rule.grow) for motion in self._motions_at(frame)]
+        return [
+            Target(motion.at(tick, moving=moving).grown(self.rule.grow), str(motion.thing or self.rule.role))
+            for motion in self._motions_at(frame)
+        ]
 
     def needed(self, first: int, last: int) -> tuple[int, int]:
         """Frames ``[a, b)`` to decode so that the masks of ``[first, last)`` are those of the whole video."""
@@ -166,7 +170,8 @@ class TrackLine:
         if look >= len(self.looks) or self.looks[look] != frame:
             return None
         kept = [s for s in self._by_look.get(look, ()) if self.is_kept(s)]
-        return LookFacts(len(kept), sum(1 for s in kept if s.before is None or not self.is_kept(s.before)))
+        begun = Counter(s.thing for s in kept if s.before is None or not self.is_kept(s.before))
+        return LookFacts(len(kept), begun.total(), begun)
 
     def is_kept(self, sighting: Sighting) -> bool:
         """Strong, or linked to a strong one within the recovery time."""
@@ -194,7 +199,7 @@ class TrackLine:
             for i, a in enumerate(earlier)
             if a.after is None
             for j, b in enumerate(later)
-            if b.before is None
+            if b.before is None and may_be_one(a.thing, b.thing)
         ]
         for affinity, i, j in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
             a, b = earlier[i], later[j]
@@ -228,7 +233,7 @@ class TrackLine:
         here = self._tick(sighting.look)
         after, before = sighting.after, sighting.before
         if after is not None and self.is_kept(after):
-            yield _Motion(here, self._tick(after.look), sighting.box, after.box)
+            yield _Motion(here, self._tick(after.look), sighting.box, after.box, thing=sighting.thing)
         else:
             yield self._held(sighting, forward=True)
         if before is None or not self.is_kept(before):
@@ -243,8 +248,8 @@ class TrackLine:
         drifted = hull(sighting.box, sighting.box.moved(*self._drift(sighting, length, forward=forward)))
         drifted = hull(drifted, self._way_out(sighting.box))
         if forward:
-            return _Motion(here, here + length, sighting.box, drifted, seen=here)
-        return _Motion(here - length, here, drifted, sighting.box, seen=here)
+            return _Motion(here, here + length, sighting.box, drifted, seen=here, thing=sighting.thing)
+        return _Motion(here - length, here, drifted, sighting.box, seen=here, thing=sighting.thing)
 
     def _way_out(self, box: Box) -> Box:
         """The box stretched to the borders by which the thing may have come or gone between two looks."""

@@ -17,8 +17,9 @@ from opendrape_masker.engine.boxes import Box, overlap
 from opendrape_masker.engine.linking import TrackLine
 from opendrape_masker.engine.pictures import Array, View
 from opendrape_masker.engine.regions import Target
+from opendrape_masker.engine.sightings import Seen, may_be_one
 
-Found = list[tuple[Box, float]]
+Found = list[Seen]
 _SAME_THING = 0.45
 
 
@@ -42,16 +43,17 @@ class Eye:
         found: Found = []
         for view, array in zip(self.views, small, strict=True):
             for hit in self.detector.detect([array], [frame])[0]:
-                found.append((view.back(Box(hit.x0, hit.y0, hit.x1, hit.y1)), float(hit.score)))
-        return merge_same(found)
+                found.append(Seen(view.back(Box(hit.x0, hit.y0, hit.x1, hit.y1)), float(hit.score), hit.thing))
+        # what one look tells apart stays apart: two people may overlap more than two sightings of one
+        return merge_same(found) if len(self.views) > 1 else found
 
 
 def merge_same(found: Found) -> Found:
     """Keep the best of every group of boxes that overlap strongly."""
     kept: Found = []
-    for box, score in sorted(found, key=lambda item: -item[1]):
-        if all(overlap(box, other) < _SAME_THING for other, _ in kept):
-            kept.append((box, score))
+    for seen in sorted(found, key=lambda one: -one.score):
+        if not any(may_be_one(seen.thing, one.thing) and overlap(seen.box, one.box) >= _SAME_THING for one in kept):
+            kept.append(seen)
     return kept
 
 
@@ -137,6 +139,7 @@ class Tally:
 
     detections: dict[str, int] = field(default_factory=dict)
     tracks: dict[str, int] = field(default_factory=dict)
+    things: dict[str, int] = field(default_factory=dict)
     accounts: dict[str, FrameAccount] = field(default_factory=dict)
 
     def count(self, frame: int, masked: Sequence[tuple[Watch, bool]]) -> None:
@@ -151,6 +154,8 @@ class Tally:
             self.accounts[role] = self.accounts.get(role, FrameAccount()).plus(step)
             self.detections[role] = self.detections.get(role, 0) + sum(facts.detections for facts in looks)
             self.tracks[role] = self.tracks.get(role, 0) + sum(facts.beginnings for facts in looks)
+            for thing, count in ((str(thing or role), n) for facts in looks for thing, n in facts.things.items()):
+                self.things[thing] = self.things.get(thing, 0) + count
 
 
 def _account(*, looked: bool, masked: bool) -> FrameAccount:
