@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from opendrape.domain.mask_rule import Effect, Look, MaskRule, Shape
+from opendrape.domain.mask_rule import SMALLEST_COSMETIC_PIXELS, Effect, Look, MaskRule, Shape
 from opendrape.domain.media_info import MediaInfo
 from opendrape.media.reader import Picture
 from opendrape_masker.engine.boxes import Box
@@ -21,8 +21,6 @@ __all__ = ["Coat", "Painter", "PixelRect", "yuv_fill"]
 _BT709 = 1
 _KR_KB = {_BT709: (0.2126, 0.0722), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 _BT601 = (0.299, 0.114)
-SMALLEST_COSMETIC_PIXELS = 16
-"""Shorter side below which a region is always painted solid: a cell would be no larger than a few pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +58,14 @@ class Painter:
         return cls(rule, coats, (media.width, media.height), 1 << (media.bit_depth - 8))
 
     def coat_of(self, rect: PixelRect) -> Coat:
-        """How a region is painted: as its class asks, but solid when it must be or is too small for anything else."""
+        """How a region is painted: as its class asks, but a solid box when it must be solid or is the whole picture,
+        and solid when it is too small for anything else.
+        """
         coat = self.coats.get(rect.label) or self.coats[""]
+        if rect.must_be_solid or rect.corners == (0, 0, *self.size):
+            return replace(coat, effect=Effect.SOLID, shape=Shape.BOX)
         small = min(rect.x1 - rect.x0, rect.y1 - rect.y0) < SMALLEST_COSMETIC_PIXELS
-        return coat.solid if coat.effect.is_cosmetic and (rect.must_be_solid or small) else coat
+        return coat.solid if coat.effect.is_cosmetic and small else coat
 
     def rectangles(self, targets: Sequence[Target]) -> list[PixelRect]:
         """The targets in the order of painting: with margin, clipped, without those that another hides anyway."""
