@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 SLICE, IDR_SLICE, SEI, SEQUENCE_PARAMETERS, PICTURE_PARAMETERS = 1, 5, 6, 7, 8
@@ -20,14 +20,24 @@ def annex_b_units(payload: bytes) -> Iterator[bytes]:
 
 def length_prefixed_units(payload: bytes) -> Iterator[bytes]:
     """NAL units of a packet as MP4 stores it, four bytes of length first; ``ValueError`` when they do not add up."""
+    return prefixed_units(payload, _LENGTH_BYTES)
+
+
+def prefixed_units(payload: bytes, length_bytes: int) -> Iterator[bytes]:
+    """NAL units of a packet, each after its length in ``length_bytes`` bytes; ``ValueError`` as above."""
     at = 0
     while at < len(payload):
-        size = int.from_bytes(payload[at : at + _LENGTH_BYTES])
-        at += _LENGTH_BYTES
+        size = int.from_bytes(payload[at : at + length_bytes])
+        at += length_bytes
         if not 0 < size <= len(payload) - at:
             raise ValueError("lengths of NAL units do not add up")
         yield payload[at : at + size]
         at += size
+
+
+def with_lengths(units: Iterable[bytes]) -> bytes:
+    """The packet that :func:`length_prefixed_units` takes apart."""
+    return b"".join(part for unit in units for part in (len(unit).to_bytes(_LENGTH_BYTES), unit))
 
 
 def unit_type(unit: bytes) -> int:
