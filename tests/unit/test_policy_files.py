@@ -61,7 +61,13 @@ def test_a_sites_own_policy_hides_the_shipped_one(tmp_path: Path) -> None:
     [
         ('name = "p"\nsummary = "s"\ncolor = 1\n', "key color:"),
         ('name = "p"\n', "key summary:"),
-        ('name = "p"\nsummary = "s"\n[mask]\neffect = "blur"\n', "key mask.effect:"),
+        ('name = "p"\nsummary = "s"\n[mask]\neffect = "smear"\n', "key mask.effect:"),
+        (
+            'name = "p"\nsummary = "s"\n[mask]\neffect = "blur"\ncells_across = 3\n',
+            "mask.cells_across: Value error, too weak",
+        ),
+        ('name = "p"\nsummary = "s"\n[mask.classes.nose]\neffect = "blur"\n', "key mask.classes.nose"),
+        ('name = "p"\nsummary = "s"\n[mask]\ncolour_rgb = [0, 0, 256]\n', "key mask.colour_rgb:"),
         ('name = "p"\nsummary = "s"\n[[detect]]\nrole = "face"\n', "key detect[0].max_gap_seconds:"),
         ('name = "q"\nsummary = "s"\n', "key name:"),
         ("name = \n", "not TOML"),

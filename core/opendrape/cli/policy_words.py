@@ -9,8 +9,9 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from opendrape.cli.mask_words import mask_lines
 from opendrape.domain.devices import DeviceProfile
-from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, MaskRule, Policy, ResidualRule, Role
+from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, Policy, ResidualRule, Role
 from opendrape.domain.scene_rules import CaseSheetRule, OutOfBodyRule, OverlayRule
 from opendrape.domain.sound import MutedInterval
 
@@ -26,12 +27,6 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
             "grow": "each region is widened on every side by {value} of its size",
             "bridge_seconds": "gaps of up to {value} s between two sightings are masked",
             "hold_seconds": "masking starts {value} s before the first sighting and ends {value} s after the last",
-        },
-        MaskRule: {
-            "effect": "regions are painted {value}; what was there cannot be computed back",
-            "shape": "as a {value}",
-            "colour_rgb": "in the colour {value} (red, green, blue)",
-            "dilate_pixels": "{value} pixels wider than the region",
         },
         AudioRule: {
             "mode": "sound: {value}",
@@ -96,7 +91,8 @@ def explain(policy: Policy) -> Iterator[str]:
         yield from _sentences(rule, "  ")
     yield from _scenes(policy)
     yield "mask"
-    yield from _sentences(policy.mask, "  ")
+    for line in mask_lines(policy.mask):
+        yield f"  {line}"
     yield from _sentences(policy.audio, "")
     yield "encode"
     yield from _sentences(policy.encode, "  ")
@@ -138,7 +134,6 @@ _CHOICES: Final[Mapping[str, str]] = MappingProxyType(
         "mute": "kept, every stream of it, but silenced in the intervals given",
         "mask": "blacked too",
         "show": "shown, and reported for a person to decide",
-        "solid": "over with one colour",
     }
 )
 

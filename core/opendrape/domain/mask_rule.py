@@ -14,6 +14,13 @@ MOST_CELLS_ACROSS = 2
 """The weakest effect that a policy may ask for; measured, see ``docs/effects.md``, and held by a test."""
 
 
+SMALLEST_COSMETIC_PIXELS = 16
+"""Shorter side below which a region is always painted solid: an effect would have nothing to work with."""
+
+ALL_LABELS = ("marked", *(str(thing) for thing in Thing))
+"""Everything that a region may be labelled as."""
+
+
 class Effect(StrEnum):
     """What a region looks like afterwards. Only ``solid`` de-identifies; the others are cosmetic."""
 
@@ -96,3 +103,8 @@ class MaskRule(_Rule):
         own = {str(key): value for key, value in self.classes.items()}.get(label, ClassLook())
         effect = Effect.SOLID if must_be_solid else own.effect or self.effect
         return Look(effect=effect, shape=own.shape or self.shape, colour_rgb=own.colour_rgb or self.colour_rgb)
+
+    @property
+    def cosmetic_labels(self) -> tuple[str, ...]:
+        """What is hidden from view only, not de-identified."""
+        return tuple(label for label in ALL_LABELS if self.look_of(label).effect.is_cosmetic)

@@ -7,11 +7,11 @@ from pydantic import BaseModel
 
 from opendrape.adapters.policy_files import read_policy
 from opendrape.cli.policy_words import WORDS, explain
-from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, MaskRule, Policy, ResidualRule
+from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, Policy, ResidualRule
 from opendrape.domain.scene_rules import CaseSheetRule, OutOfBodyRule, OverlayRule
 from opendrape.settings import shipped
 
-RULES = (DetectRule, MaskRule, AudioRule, EncodeRule, ResidualRule)
+RULES = (DetectRule, AudioRule, EncodeRule, ResidualRule)
 NESTED = {"detect", "mask", "audio", "encode", "residual", "overlays", "out_of_body", "case_sheet"}
 
 
