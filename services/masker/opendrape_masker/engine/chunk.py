@@ -84,6 +84,8 @@ class ChunkMasker:
         watches = []
         for rule in self.job.policy.detect:
             watch = watch_for(rule, self.detector_for(rule), self.job.media, self.job.timeline)
+            if rule.role is Role.OUT_OF_BODY:
+                watch.line.spared = self.job.spared
             residual = self._residual_rule(rule)
             found = [f for f in self._findings if f.role == str(rule.role)]
             if residual and found:

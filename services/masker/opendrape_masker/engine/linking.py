@@ -14,7 +14,7 @@ from itertools import takewhile
 
 from opendrape.domain.policy import DetectRule, Motion
 from opendrape.domain.things import Thing
-from opendrape.domain.timeline import Timeline
+from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape_masker.engine.boxes import Box, between, centre_shift, distance, hull, overlap
 from opendrape_masker.engine.regions import Target
 from opendrape_masker.engine.sightings import Seen, Sighting, may_be_one
@@ -109,6 +109,7 @@ class TrackLine:
     timeline: Timeline
     looks: Sequence[int]
     picture_size: tuple[int, int] | None = None
+    spared: tuple[FrameSpan, ...] = ()
     _by_look: dict[int, list[Sighting]] = field(default_factory=dict)
     _motions: dict[int, tuple[int, list[_Motion]]] = field(default_factory=dict)
 
@@ -207,6 +208,8 @@ class TrackLine:
                 a.after, b.before = b, a
 
     def _motions_at(self, frame: int) -> list[_Motion]:
+        if any(frame in span for span in self.spared):  # a person said so
+            return []
         interval = bisect_right(self.looks, frame) - 1
         tick = self.timeline.ticks[frame]
         known_at, motions = self._motions.get(interval, (None, []))

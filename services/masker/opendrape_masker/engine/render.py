@@ -1,13 +1,18 @@
-"""How one chunk is decoded, looked at, painted and written: overlapped, in memory bounded by the look-ahead window."""
+"""How one chunk is decoded, looked at, painted and written: overlapped, in memory bounded by the look-ahead window.
+
+A chunk is a row of groups of pictures. Where masks are expected a group is decoded whole and encoded as soon as its
+masks are final; where none are, only the pictures that a detector looks at (and those they refer to) are decoded, and
+the group is copied as it is, or read a second time when something was found after all. A source whose groups cannot be
+copied is one group.
+"""
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,17 +20,21 @@ from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MarkedRegion
 from opendrape.domain.timeline import FrameSpan, Timeline
+from opendrape.media.copying import Copyable
 from opendrape.media.limits import MediaLimits
 from opendrape.media.reader import Picture, read_pictures
+from opendrape.media.sparse_reader import read_wanted
+from opendrape.media.spliced_writer import SplicedWriter
 from opendrape.media.writer import ChunkWriter
+from opendrape_masker.engine.encoding import EncodingThread
 from opendrape_masker.engine.evidence import EvidenceWriter
+from opendrape_masker.engine.groups import Group, Groups, joined
 from opendrape_masker.engine.intervals import IntervalTally
 from opendrape_masker.engine.looking import Tally, Watch, marked_targets
-from opendrape_masker.engine.paint import Painter, PixelRect
-from opendrape_masker.engine.regions import Target
+from opendrape_masker.engine.paint import Painter
+from opendrape_masker.engine.regions import PixelRect
 
-_ENCODER_QUEUE = 6
-_PENDING_LOOKS = 16  # small pictures waiting for their detector in the first of two passes
+_PENDING_LOOKS = 16  # small pictures waiting for their detector
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,123 +62,138 @@ class Job:
             threads=self.threads,
         )
 
+    def wanted_pictures(self, span: FrameSpan, wanted: Callable[[int], bool]) -> Iterator[Picture]:
+        """The frames of ``span`` that are wanted, in order; see :func:`read_wanted`."""
+        return read_wanted(
+            self.descriptor,
+            media=self.media,
+            timeline=self.timeline,
+            span=span,
+            limits=self.limits,
+            threads=self.threads,
+            wanted=wanted,
+        )
+
 
 @dataclass
 class RenderFacts:
-    """What rendering did."""
+    """What rendering did. ``copied`` are the spans whose packets are the source's own."""
 
     tally: Tally = field(default_factory=Tally)
     found: IntervalTally = field(default_factory=IntervalTally)
     masked_frames: int = 0
-    passes: int = 1
+    copied: list[FrameSpan] = field(default_factory=list)
+    encoded_groups: int = 0
+    read_twice: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
     def spent(self, stage: str, since: float) -> None:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - since
 
 
-class _Encoder:
-    """A thread that paints, remembers and encodes; its error surfaces at the next call."""
-
-    def __init__(self, writer: ChunkWriter, evidence: EvidenceWriter, painter: Painter) -> None:
-        self._writer, self._evidence, self._painter = writer, evidence, painter
-        self._queue: queue.Queue[tuple[Picture, list[PixelRect]] | None] = queue.Queue(_ENCODER_QUEUE)
-        self._error: BaseException | None = None
-        self.busy_seconds = 0.0
-        self._thread = threading.Thread(target=self._work, name="encode", daemon=True)
-        self._thread.start()
-
-    def put(self, picture: Picture, rectangles: list[PixelRect]) -> None:
-        self._raise_error()
-        self._queue.put((picture, rectangles))
-
-    def finish(self) -> None:
-        self._queue.put(None)
-        self._thread.join()
-        self._raise_error()
-
-    def abandon(self) -> None:
-        self._error = self._error or RuntimeError("abandoned")
-        self._queue.put(None)
-        self._thread.join()
-
-    def _work(self) -> None:
-        while (entry := self._queue.get()) is not None:
-            if self._error is None:
-                started = time.perf_counter()
-                try:
-                    self._encode(*entry)
-                except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
-                    self._error = error
-                self.busy_seconds += time.perf_counter() - started
-
-    def _encode(self, picture: Picture, rectangles: list[PixelRect]) -> None:
-        painted = self._painter.paint(picture, rectangles)
-        self._evidence.add(picture, painted)
-        self._writer.write(picture)
-
-    def _raise_error(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-
 @dataclass
 class Renderer:
-    """Renders one chunk. ``watches`` must be fresh: they keep what they saw."""
+    """Renders one chunk. ``watches`` must be fresh: they keep what they saw. ``copyable``: None copies nothing."""
 
     job: Job
     watches: Sequence[Watch]
     chunk_path: Path
     evidence_path: Path
     on_frame: Callable[[int], None]
+    copyable: Copyable | None = None
 
     def run(self) -> RenderFacts:
         """Write the chunk and its evidence; returns counts. Any error leaves files that nobody reads."""
         self._facts = RenderFacts()
-        painter = Painter.of(self.job.policy.mask, self.job.media)
-        with (
-            ThreadPoolExecutor(1, thread_name_prefix="look") as pool,
-            EvidenceWriter(self.evidence_path) as evidence,
-            ChunkWriter(
-                self.chunk_path, media=self.job.media, encode=self.job.policy.encode, threads=self.job.threads
-            ) as writer,
-        ):
-            encoder = _Encoder(writer, evidence, painter)
+        self._painter = Painter.of(self.job.policy.mask, self.job.media)
+        self._window: deque[Picture] = deque()
+        self._next = self.job.span.start
+        with ExitStack() as stack:
+            pool = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="look"))
+            evidence = stack.enter_context(EvidenceWriter(self.evidence_path))
+            self._output = stack.enter_context(self._writer())
+            self._encoder = EncodingThread(evidence, self._painter)
             try:
-                self._render(pool, encoder, painter)
-                encoder.finish()
+                self._render(pool)
+                self._encoder.finish()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                encoder.abandon()
+                self._encoder.abandon()
                 raise
-            self._facts.seconds["encode"] = encoder.busy_seconds
+            self._facts.seconds["encode"] = self._encoder.busy_seconds
         return self._facts
 
-    def _render(self, pool: ThreadPoolExecutor, encoder: _Encoder, painter: Painter) -> None:
+    def _writer(self) -> ChunkWriter | SplicedWriter:
+        media, encode, threads = self.job.media, self.job.policy.encode, self.job.threads
+        if self.copyable is None:
+            return ChunkWriter(self.chunk_path, media=media, encode=encode, threads=threads)
+        return SplicedWriter(
+            self.chunk_path,
+            media=media,
+            encode=encode,
+            threads=threads,
+            source=self.copyable,
+            descriptor=self.job.descriptor,
+            limits=self.job.limits,
+        )
+
+    def _render(self, pool: ThreadPoolExecutor) -> None:
         wide = self._wide_span()
+        self._groups = Groups(self._spans(), self._is_dense)
         for watch in self.watches:
             watch.start_at(wide.start)
-        if self._window_fits():
-            self._single_pass(wide, pool, encoder, painter)
-        else:
-            self._facts.passes = 2
-            for picture in self._timed(self.job.pictures(wide)):
-                self._offer(picture, pool)
-                for watch in self.watches:
-                    watch.keep_up(_PENDING_LOOKS)
-            for picture in self._timed(self.job.pictures(self.job.span)):
-                self._release(picture, encoder, painter)
+        if self.watches:
+            for picture in self._timed(self.job.wanted_pictures(wide, self._is_wanted)):
+                self._take(picture, pool)
+        self._advance()
+        if self._next != self.job.span.end:
+            raise RuntimeError("the masks of a frame are not final")
 
-    def _single_pass(self, wide: FrameSpan, pool: ThreadPoolExecutor, encoder: _Encoder, painter: Painter) -> None:
-        window: deque[Picture] = deque()
-        for picture in self._timed(self.job.pictures(wide)):
-            self._offer(picture, pool)
-            if picture.index in self.job.span:
-                window.append(picture)
-            while window and self._is_settled(window[0].tick):
-                self._release(window.popleft(), encoder, painter)
-        while window:
-            self._release(window.popleft(), encoder, painter)
+    def _spans(self) -> Sequence[FrameSpan]:
+        if self.copyable is None:
+            return (self.job.span,)
+        return joined([group for group in self.copyable.groups if group.start in self.job.span], self.job.timeline)
+
+    def _is_dense(self, group: Group) -> bool:
+        """Whether masks are to be expected: somebody marked some, or the detectors see something right now.
+
+        The answer is waited for: which groups are encoded must not depend on who is faster.
+        """
+        if not self.watches or not self._window_fits():
+            return False
+        if self.copyable is None or any(_touches(region, group.span) for region in self.job.regions):
+            return True
+        for watch in self.watches:
+            watch.keep_up(0)
+        return any(watch.sees_something for watch in self.watches)
+
+    def _is_wanted(self, frame: int) -> bool:
+        is_dense = frame in self.job.span and bool(self._groups.at(frame).dense)
+        return is_dense or any(watch.is_look(frame) for watch in self.watches)
+
+    def _take(self, picture: Picture, pool: ThreadPoolExecutor) -> None:
+        started = time.perf_counter()
+        for watch in self.watches:
+            watch.offer(picture, pool)
+            watch.keep_up(_PENDING_LOOKS)
+        self._facts.spent("shrink", started)
+        if picture.index in self.job.span and self._groups.at(picture.index).dense:
+            self._window.append(picture)
+        self._advance()
+
+    def _advance(self) -> None:
+        """Everything whose masks are final, and whose picture is there when it is needed, goes on."""
+        while self._next < self.job.span.end and self._is_settled(self.job.timeline.ticks[self._next]):
+            group = self._groups.at(self._next)
+            if group.dense and not self._window:
+                return
+            rectangles = self._planned(self._next)
+            group.plan(rectangles)
+            if group.dense:
+                self._encode(self._window.popleft(), rectangles)
+            self._next += 1
+            if self._next == group.span.end:
+                self._end(group)
 
     def _is_settled(self, tick: int) -> bool:
         """True when every detector was asked far enough ahead; waits for the answers then."""
@@ -180,31 +204,46 @@ class Renderer:
         settled = [watch.settle(tick=tick) or watch.all_asked for watch in self.watches]
         return all(settled)
 
-    def _release(self, picture: Picture, encoder: _Encoder, painter: Painter) -> None:
+    def _planned(self, frame: int) -> list[PixelRect]:
+        """What the frame shall show painted; counted."""
         started = time.perf_counter()
-        targets = marked_targets(self.job.regions, picture.index)
+        targets = marked_targets(self.job.regions, frame)
         masked = []
         for watch in self.watches:
-            if not watch.settle(tick=picture.tick):
+            if not watch.settle(tick=self.job.timeline.ticks[frame]):
                 raise RuntimeError("the masks of a frame are not final")
-            own = watch.line.regions(picture.index)
+            own = watch.line.targets(frame)
             masked.append((watch, bool(own)))
-            targets += [Target(box, str(watch.rule.role)) for box in own]
-        self._facts.tally.count(picture.index, masked)
+            targets += own
+        self._facts.tally.count(frame, masked)
         for watch in self.watches:
-            watch.line.forget_before(picture.index)
-        rectangles = painter.rectangles(targets)
+            watch.line.forget_before(frame)
+        rectangles = self._painter.rectangles(targets)
         self._facts.masked_frames += bool(rectangles)
-        self._facts.found.note(picture.index, rectangles)
+        self._facts.found.note(frame, rectangles)
         self._facts.spent("wait_and_link", started)
-        encoder.put(picture, rectangles)
-        self.on_frame(picture.index)
+        return rectangles
 
-    def _offer(self, picture: Picture, pool: ThreadPoolExecutor) -> None:
-        started = time.perf_counter()
-        for watch in self.watches:
-            watch.offer(picture, pool)
-        self._facts.spent("shrink", started)
+    def _end(self, group: Group) -> None:
+        """The masks of the whole group are known: copy it, or encode it unless that is already done."""
+        output = self._output
+        if not group.touched and isinstance(output, SplicedWriter):
+            copy = output.copy_instead if group.dense else output.copy
+            self._encoder.do(lambda: copy(group.span))
+            self._facts.copied.append(group.span)
+            self.on_frame(group.span.end - 1)
+            return
+        self._facts.encoded_groups += 1
+        if not group.dense:
+            self._facts.read_twice += bool(self.watches)
+            pictures = self._timed(self.job.pictures(group.span))
+            for picture, rectangles in zip(pictures, group.rectangles, strict=True):
+                self._encode(picture, rectangles)
+            group.rectangles.clear()
+
+    def _encode(self, picture: Picture, rectangles: list[PixelRect]) -> None:
+        self._encoder.put(self._output, picture, rectangles)
+        self.on_frame(picture.index)
 
     def _timed(self, pictures: Iterator[Picture]) -> Iterator[Picture]:
         while True:
@@ -227,6 +266,10 @@ class Renderer:
         frames = float(ahead * timeline.time_base * timeline.average_rate)
         bytes_per_picture = media.width * media.height * (1 if media.bit_depth == 8 else 2) * _samples_per_pixel(media)
         return frames * bytes_per_picture <= self.job.window_bytes
+
+
+def _touches(region: MarkedRegion, span: FrameSpan) -> bool:
+    return region.start_frame < span.end and (region.end_frame is None or region.end_frame > span.start)
 
 
 def _samples_per_pixel(media: MediaInfo) -> float:
