@@ -58,10 +58,16 @@ def holds_letters(payload: bytes, *, least: int = _FEWEST_LETTERS) -> bool:
     number, size = int.from_bytes(payload), len(payload)
     for shift in range(8):
         shifted = payload if shift == 0 else (number >> shift).to_bytes(size)
-        for found in _LETTERS.finditer(shifted):
-            if len(found[0]) >= least and len(set(found[0])) >= _FEWEST_KINDS_OF_LETTERS:
-                return True
+        if any(_is_like_text(found[0], least) for found in _LETTERS.finditer(shifted)):
+            return True
     return False
+
+
+def _is_like_text(letters: bytes, least: int) -> bool:
+    """Long enough, of several letters, and not one letter most of the time: stuffing repeats itself."""
+    kinds = set(letters)
+    is_varied = len(kinds) >= _FEWEST_KINDS_OF_LETTERS and 2 * max(map(letters.count, kinds)) <= len(letters)
+    return is_varied and len(letters) >= least
 
 
 def is_adts(payload: bytes) -> bool:

@@ -40,12 +40,13 @@ def opened_sound(descriptor: int, number: int, limits: MediaLimits) -> Iterator[
     av.logging.set_level(None)
     with refusing("corrupt"):
         container = open_untrusted(descriptor, limits, SOUND_DECODERS)
-    with container, refusing("corrupt"):
-        stream = container.streams.audio[number]
-        _check(stream)
-        for other in container.streams:
-            if other.index != stream.index:
-                other.discard = Discard.all
+    with container:
+        with refusing("corrupt"):
+            stream = container.streams.audio[number]
+            _check(stream)
+            for other in container.streams:
+                if other.index != stream.index:
+                    other.discard = Discard.all
         yield stream
 
 
@@ -64,12 +65,16 @@ def origin_seconds(media: MediaInfo) -> Fraction:
 
 def sound_packets(stream: AudioStream) -> Iterator[Packet[AudioStream]]:
     """Packets in order; :class:`MediaRefused` for damage or encryption."""
-    with refusing("corrupt"):
-        for packet in stream.container.demux(stream):  # type: ignore[attr-defined]
-            if packet.is_corrupt or packet.has_sidedata("encryption_info"):
-                raise MediaRefused(reason="corrupt" if packet.is_corrupt else "encrypted")
-            if packet.size:
-                yield packet
+    packets = stream.container.demux(stream)  # type: ignore[attr-defined]
+    while True:
+        with refusing("corrupt"):
+            packet = next(packets, None)
+        if packet is None:
+            return
+        if packet.is_corrupt or packet.has_sidedata("encryption_info"):
+            raise MediaRefused(reason="corrupt" if packet.is_corrupt else "encrypted")
+        if packet.size:
+            yield packet
 
 
 def begins(packet: Packet[AudioStream], origin: Fraction) -> Fraction:

@@ -106,10 +106,10 @@ def _encode_all(target: Any, frames: Iterator[AudioFrame]) -> Iterator[Packet[An
 
 
 def _samples(packet: Packet[AudioStream], source: AudioStream) -> int:
-    fixed = source.codec_context.frame_size
-    if fixed:
-        return int(fixed)
-    return round((packet.duration or 0) * Fraction(packet.time_base or 1) * source.codec_context.sample_rate)
+    """How many samples a packet stands for; MP4 says it exactly, and shorter for one whose end is cut off."""
+    seconds, rate = (packet.duration or 0) * Fraction(packet.time_base or 1), source.codec_context.sample_rate
+    fixed = int(source.codec_context.frame_size or 0)
+    return round(seconds * rate) if seconds and (packet.time_base == Fraction(1, rate) or not fixed) else fixed
 
 
 def sound_tracks(wish: SoundWish) -> tuple[SoundTrack, ...]:
