@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from opendrape.cli import doctor, interruption, keymap, keys, mask, models, policy, receipts, run, sample, serve
+from opendrape.cli import doctor, interruption, keymap, keys, mask, models, policy, receipts, run, sample, selftest, serve
 from opendrape.cli.exit_codes import ExitCode
 from opendrape.cli.interruption import Interrupted
 from opendrape.errors import ConfigurationError, OpenDrapeError
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(mask.mask)
+app.command()(selftest.selftest)
 app.command()(serve.serve)
 app.command()(doctor.doctor)
 for commands in (models.app, policy.app, receipts.app, keys.app, keymap.app, sample.app):

@@ -81,6 +81,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "needs_too_much_memory": "Reading the file needs more memory than allowed.",
         "too_long": "The video is longer than allowed.",
         "too_many_frames": "The video has more frames than allowed.",
+        "selftest_too_small": "The pictures are too small to insert a face.",
         "too_many_pixels": "The pictures are larger than allowed.",
         "too_many_streams": "The file has more streams than allowed.",
         "source_changed": "The source is gone or no longer the content that was registered.",
@@ -144,6 +145,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "smart_render_prior_pictures": "A group of pictures asks the player to forget the ones before it.",
         "smart_render_damaged": "A group of pictures cannot be read packet by packet.",
         "source_group_differs": "The source's packets are not the ones that were looked at.",
+        "copied_packet_differs": "A copied picture is not the source's, bit for bit.",
         "frame_count_differs": "Frames are missing in what was written.",
         # the surroundings: tried again
         "transient": "Something did not answer; it is tried again.",
