@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from opendrape.domain.things import Thing
 
@@ -19,6 +19,10 @@ SMALLEST_COSMETIC_PIXELS = 16
 
 ALL_LABELS = ("marked", *(str(thing) for thing in Thing))
 """Everything that a region may be labelled as."""
+
+
+ROUND_LABELS = frozenset({"face", "head", "person"})
+"""What an ellipse can hide. It spares the corners of its box, and text, plates and screens reach into them."""
 
 
 class Effect(StrEnum):
@@ -98,11 +102,26 @@ class MaskRule(_Rule):
     )
     classes: Mapping[Label, ClassLook] = Field(default_factory=dict)
 
-    def look_of(self, label: str, *, must_be_solid: bool = False) -> Look:
-        """How a region that hides ``label`` is painted; ``must_be_solid`` overrules a cosmetic effect."""
-        own = {str(key): value for key, value in self.classes.items()}.get(label, ClassLook())
-        effect = Effect.SOLID if must_be_solid else own.effect or self.effect
-        return Look(effect=effect, shape=own.shape or self.shape, colour_rgb=own.colour_rgb or self.colour_rgb)
+    @field_validator("classes")
+    @classmethod
+    def _corners_stay_hidden(cls, classes: Mapping[Label, ClassLook]) -> Mapping[Label, ClassLook]:
+        for label, look in classes.items():
+            if look.shape is Shape.ELLIPSE and str(label) not in ROUND_LABELS:
+                raise ValueError(f"an ellipse leaves the corners of {label} open")
+        return classes
+
+    def look_of(self, label: str) -> Look:
+        """How a region that hides ``label`` is painted. ``shape`` is for what is round; all else stays a box."""
+        own = self._by_label.get(label, ClassLook())
+        return Look(
+            effect=own.effect or self.effect,
+            shape=own.shape or (self.shape if label in ROUND_LABELS else Shape.BOX),
+            colour_rgb=own.colour_rgb or self.colour_rgb,
+        )
+
+    @property
+    def _by_label(self) -> Mapping[str, ClassLook]:
+        return {str(label): look for label, look in self.classes.items()}
 
     @property
     def cosmetic_labels(self) -> tuple[str, ...]:

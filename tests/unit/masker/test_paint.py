@@ -70,7 +70,7 @@ def test_an_ellipse_covers_its_centre_and_spares_the_corners() -> None:
     shown = picture()
     painter = Painter.of(MaskRule(shape=Shape.ELLIPSE, dilate_pixels=0), facts())
     corner = plane_array(shown.planes[0])[20, 20]
-    painter.paint(shown, [PixelRect(20, 20, 60, 60)])
+    painter.paint(shown, [PixelRect(20, 20, 60, 60, "face")])
     luma = plane_array(shown.planes[0])
     assert luma[40, 40] == 16
     assert luma[20, 40] == 16

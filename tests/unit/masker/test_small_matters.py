@@ -68,7 +68,7 @@ def test_a_region_outside_the_picture_paints_nothing() -> None:
 
 def test_a_box_inside_another_needs_no_paint_of_its_own_but_an_ellipse_does() -> None:
     """V-07: the corner of an ellipse's rectangle is open."""
-    targets = [Target(Box(0, 0, 80, 80)), Target(Box(2, 2, 12, 12))]
+    targets = [Target(Box(0, 0, 80, 80), "face"), Target(Box(2, 2, 12, 12), "face")]
     assert len(Painter.of(MaskRule(), facts()).rectangles(targets)) == 1
     assert len(Painter.of(MaskRule(shape=Shape.ELLIPSE), facts()).rectangles(targets)) == 2
 
@@ -76,7 +76,7 @@ def test_a_box_inside_another_needs_no_paint_of_its_own_but_an_ellipse_does() ->
 @given(st.integers(4, 90), st.integers(4, 90))
 def test_what_counts_as_hidden_by_an_ellipse_is_painted(width: int, height: int) -> None:
     """V-15: the second look never takes an open place for a masked one."""
-    rect = PixelRect(3, 2, 3 + width, 2 + height)
+    rect = PixelRect(3, 2, 3 + width, 2 + height, "face")
     shown = picture()
     before = plane_array(shown.planes[0]).copy()
     before[before == 16] = 17

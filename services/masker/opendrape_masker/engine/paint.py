@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from opendrape.domain.mask_rule import SMALLEST_COSMETIC_PIXELS, Effect, Look, MaskRule, Shape
+from opendrape.domain.mask_rule import ALL_LABELS, SMALLEST_COSMETIC_PIXELS, Effect, Look, MaskRule, Shape
 from opendrape.domain.media_info import MediaInfo
 from opendrape.media.reader import Picture
 from opendrape_masker.engine.boxes import Box
 from opendrape_masker.engine.effects import cell_grid, repainted
 from opendrape_masker.engine.pictures import Array, plane_array
-from opendrape_masker.engine.regions import MARKED, Painted, PixelRect, Target, hidden_boxes, inside_of, part_of
+from opendrape_masker.engine.regions import Painted, PixelRect, Target, hidden_boxes, inside_of, part_of
 from opendrape_masker.engine.traces import is_plainly_changed, traces
 
 __all__ = ["Coat", "Painter", "PixelRect", "yuv_fill"]
@@ -52,9 +52,7 @@ class Painter:
 
     @classmethod
     def of(cls, rule: MaskRule, media: MediaInfo) -> Painter:
-        labels = [MARKED, *map(str, rule.classes)]
-        coats = {label: Coat.of(rule.look_of(label), media) for label in labels}
-        coats[""] = Coat.of(rule.look_of(""), media)
+        coats = {label: Coat.of(rule.look_of(label), media) for label in ("", *ALL_LABELS)}
         return cls(rule, coats, (media.width, media.height), 1 << (media.bit_depth - 8))
 
     def coat_of(self, rect: PixelRect) -> Coat:
