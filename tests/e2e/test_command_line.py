@@ -50,14 +50,17 @@ def test_each_kind_of_trouble_has_its_code_and_makes_nothing(arguments: list[str
     assert list(tmp_path.iterdir()) == []
 
 
-def test_full_refuses_to_start_and_says_what_is_missing(tmp_path: Path) -> None:
+def test_a_policy_that_no_model_can_keep_refuses_to_start_and_says_what_is_missing(tmp_path: Path) -> None:
     """V-01: a policy keeps all of its promises or does not start; nothing was fetched, made or read for it."""
     (tmp_path / "in").mkdir()
-    done = opendrape("run", "in", "--output", "out", "--policy", "full", folder=tmp_path)
+    (tmp_path / "own").mkdir()
+    promise = 'name = "own"\nsummary = "s"\nrequire_roles = ["out-of-body"]\n'
+    (tmp_path / "own" / "own.toml").write_text(promise)
+    settings = {"OPENDRAPE_POLICIES_DIR": str(tmp_path / "own")}
+    done = opendrape("run", "in", "--output", "out", "--policy", "own", folder=tmp_path, **settings)
     assert done.returncode == 3
-    for role in ("person-vehicle", "plate", "screen"):
-        assert role in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    assert "promises out-of-body" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "own"]
 
 
 def test_a_bad_setting_is_named_without_its_value(tmp_path: Path) -> None:

@@ -102,6 +102,9 @@ class Policy(_Rule):
     audio: AudioRule = AudioRule()
     encode: EncodeRule = EncodeRule()
     residual: tuple[ResidualRule, ...] = ()
+    nobody_inside: bool = Field(
+        default=False, description="large people without a face, in what looks like the inside of a body, are tissue"
+    )
     chunk_seconds: Seconds = Fraction(60)
     device: DeviceProfile | None = Field(default=None, description="fixed regions of one device at one picture size")
     text_allow: tuple[AllowedText, ...] = Field(default=(), max_length=32, description="text that need not be masked")
@@ -126,6 +129,8 @@ class Policy(_Rule):
         asked = {rule.role for rule in self.detect} | {rule.role for rule in self.residual}
         if self.text_allow or any(rule.role is Role.TEXT for rule in self.residual):
             asked.add(Role.TEXT_RECOGNITION)
+        if self.nobody_inside:
+            asked.add(Role.FACE)
         asked.discard(Role.OUT_OF_BODY)  # a measured heuristic is built in; require_roles asks for a site's own model
         return frozenset(asked | set(self.require_roles))
 

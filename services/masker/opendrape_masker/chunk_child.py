@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from opendrape.domain.policy import DetectRule, ResidualRule
+from opendrape.domain.policy import DetectRule, ResidualRule, Role
 from opendrape.media.child import serve
 from opendrape_masker.detectors import Detector, TextReader, build_detector, build_reader
+from opendrape_masker.detectors.nobody_inside import FACE_SCORE, NobodyInside
 from opendrape_masker.digests import digest_file
 from opendrape_masker.engine.chunk import ChunkMasker
 from opendrape_masker.engine.render import Job
+from opendrape_masker.engine.working import Working
 from opendrape_masker.inference.session import OnnxRuntimeSession
 from opendrape_masker.orders import MaskAnswer, MaskOrder, read_timeline
 
@@ -30,14 +32,17 @@ class Detectors:
         floor = rule.weak_score if isinstance(rule, DetectRule) else rule.score
         key = (str(rule.role), purpose, floor)
         if key not in self._built:
-            self._built[key] = build_detector(
-                rule.role,
-                session=self._session,
-                repository=self._order.model_repository,
-                purpose=purpose,
-                floor_score=floor,
-            )
+            self._built[key] = self._doubted(self._build(rule.role, purpose, floor))
         return self._built[key]
+
+    def _build(self, role: Role, purpose: Literal["detect", "residual"], floor: float) -> Detector:
+        repository = self._order.model_repository
+        return build_detector(role, session=self._session, repository=repository, purpose=purpose, floor_score=floor)
+
+    def _doubted(self, detector: Detector) -> Detector:
+        if detector.role is not Role.PERSON_VEHICLE or not self._order.policy.nobody_inside:
+            return detector
+        return NobodyInside(detector, self._build(Role.FACE, "detect", FACE_SCORE))
 
     def reader(self) -> TextReader:
         """Reads what the second look takes for text."""
@@ -58,9 +63,9 @@ def mask_chunk(spec: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> 
         threads=order.threads,
         window_bytes=order.window_bytes,
     )
-    detectors = Detectors(order)
-    masker = ChunkMasker(job, detectors, detectors.reader, order.folder, lambda share: send({"progress": share}))
-    report = masker.run()
+    working = Working.of(job, Detectors(order), order.confirmed, lambda: send({"progress": 0.0}))
+    masker = ChunkMasker(working.job, working, working.reader, order.folder, lambda share: send({"progress": share}))
+    report = working.told(masker.run())
     answer = MaskAnswer(path=masker.chunk_path, sha256=digest_file(masker.chunk_path).sha256, report=report)
     return answer.model_dump(mode="json")
 

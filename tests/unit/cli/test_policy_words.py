@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from opendrape.adapters.policy_files import read_policy
 from opendrape.cli.policy_words import WORDS, explain
-from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, Policy, ResidualRule
+from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, Policy, ResidualRule, Role
 from opendrape.domain.scene_rules import CaseSheetRule, OutOfBodyRule, OverlayRule
 from opendrape.settings import shipped
 
@@ -45,6 +45,15 @@ def test_a_policy_that_detects_nothing_says_so() -> None:
 
 
 def test_promised_roles_are_named() -> None:
-    """V-01: full promises more than faces."""
+    """V-01: a policy may promise more than it looks for itself."""
+    full = read_policy((shipped("policies"),), "full")
+    text = "\n".join(explain(full.model_copy(update={"require_roles": (Role.PLATE, Role.OUT_OF_BODY)})))
+    assert "plate, out-of-body" in text
+
+
+def test_full_says_what_it_looks_for() -> None:
+    """V-01: faces, people and vehicles, screens, all text."""
     text = "\n".join(explain(read_policy((shipped("policies"),), "full")))
-    assert "person-vehicle, plate, screen" in text
+    for role in ("face", "person-vehicle", "screen", "text"):
+        assert f"looks for: {role}" in text
+    assert "in what looks like the inside of a body, is tissue" in text
