@@ -54,10 +54,14 @@ class EvidenceWriter:
     def add(self, picture: Picture, painted: Sequence[Painted]) -> None:
         """Remember ``picture`` as it is handed to the encoder, and what its painted regions hide."""
         samples = lattice_samples(picture, picture.index).tobytes()
-        self._file.write(_HEAD.pack(picture.index, picture.tick, len(painted), len(samples)))
-        for region in painted:
+        self.append(Record(picture.index, picture.tick, tuple(painted), samples))
+
+    def append(self, record: Record) -> None:
+        """Write one record."""
+        self._file.write(_HEAD.pack(record.frame, record.tick, len(record.painted), len(record.samples)))
+        for region in record.painted:
             self._file.write(_packed(region))
-        self._file.write(samples)
+        self._file.write(record.samples)
 
 
 def read_evidence(path: Path) -> Iterator[Record]:

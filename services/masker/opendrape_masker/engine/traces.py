@@ -11,7 +11,7 @@ from opendrape_masker.engine.pictures import Array
 from opendrape_masker.engine.regions import inside_of
 
 _ACROSS = 12  # samples across a region's luma, at most
-_PLAINLY = 4.0  # levels of 8 bit, on average, that tell two pictures of a region apart after lossy coding
+_PLAINLY = 8.0  # levels of 8 bit, on average, that tell two pictures of a region apart after lossy coding
 _TOLERANCE = 24.0  # levels of 8 bit that an encoder may bend a sample
 _WITHIN = 0.9  # share of the samples that must keep to it
 

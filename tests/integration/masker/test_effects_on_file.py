@@ -1,0 +1,142 @@
+"""V-07, V-16: a cosmetic effect is proven on the written file: what was painted is there, and what was there is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from opendrape.domain.mask_rule import Effect, MaskRule, Shape
+from opendrape.domain.policy import EncodeRule
+from opendrape.domain.regions import CheckResult, MarkedRegion
+from opendrape.domain.timeline import FrameSpan
+from opendrape.errors import FidelityBroken
+from opendrape.media.reader import Picture
+from opendrape.media.writer import ChunkWriter, read_chunk
+from opendrape_masker.engine.checking import ChunkCheck
+from opendrape_masker.engine.evidence import EvidenceWriter, read_evidence
+from opendrape_masker.engine.pictures import Array, plane_array
+from opendrape_masker.engine.regions import Painted
+from tests.integration.masker.workbench import POLICY, Bench, Masked, moving_pattern
+from tests.integration.media.footage import pictures, probed
+
+SPAN = FrameSpan(4, 16)
+VICTIM = 5
+FINE = EncodeRule(preset="ultrafast", crf=10)
+COSMETIC = [effect for effect in Effect if effect.is_cosmetic]
+TENBIT = ("-pix_fmt", "yuv420p10le", "-profile:v", "high10")
+Change = Callable[[Array, Array], None]
+
+
+def soft(bench: Bench, effect: Effect, shape: Shape = Shape.BOX) -> Bench:
+    mask = MaskRule(effect=effect, shape=shape)
+    mark = MarkedRegion(x=60, y=20, width=90, height=80)
+    return bench.with_(policy=POLICY.model_copy(update={"mask": mask, "encode": FINE}), regions=(mark,))
+
+
+def checked(bench: Bench, masked: Masked) -> CheckResult:
+    with open(bench.clip.path, "rb") as file:
+        job = bench.job(SPAN, file.fileno())
+        return ChunkCheck(job, masked.chunk, masked.evidence, (), lambda _frame: None).run()
+
+
+def rewrite(bench: Bench, masked: Masked, change: Change) -> None:
+    """Write the chunk anew with one picture changed: ``change`` gets each of its planes and the source's."""
+    shown = list(read_chunk(masked.chunk, media=bench.clip.media, threads=1))
+    source: list[Picture] = list(pictures(bench.clip.path, probed(bench.clip.path), SPAN))
+    for plane, there in zip(shown[VICTIM].writable_planes(), source[VICTIM].planes, strict=True):
+        change(plane_array(plane), plane_array(there))
+    with ChunkWriter(masked.chunk, media=bench.clip.media, encode=FINE, threads=1) as writer:
+        for picture in shown:
+            writer.write(picture)
+
+
+def remember(masked: Masked, change: Callable[[Painted], Painted]) -> None:
+    """Write the evidence anew with every painted region changed."""
+    records = list(read_evidence(masked.evidence))
+    with EvidenceWriter(masked.evidence) as evidence:
+        for record in records:
+            evidence.append(replace(record, painted=tuple(change(region) for region in record.painted)))
+
+
+@pytest.mark.parametrize(("effect", "shape"), list(product(COSMETIC, Shape)))
+def test_every_effect_survives_the_encoder_and_the_check(bench: Bench, effect: Effect, shape: Shape) -> None:
+    """V-07: painted, written, read back and proven; on faces with an ellipse too."""
+    done = soft(bench, effect, shape).mask(SPAN)
+    cosmetic = [region for record in done.records for region in record.painted if region.source]
+    assert len(cosmetic) >= len(SPAN)
+    assert done.report.checks.masked_regions_checked >= len(cosmetic)
+
+
+@pytest.mark.parametrize("effect", COSMETIC)
+def test_ten_bits_are_painted_and_proven_too(tmp_path: Path, effect: Effect) -> None:
+    """V-07, V-10."""
+    (tmp_path / "work").mkdir()
+    clip = moving_pattern(tmp_path / "ten.mp4", *TENBIT)
+    assert clip.media.bit_depth == 10
+    done = soft(Bench(clip, tmp_path / "work"), effect).mask(SPAN)
+    assert all(any(region.source for region in record.painted) for record in done.records)
+
+
+@pytest.mark.parametrize("effect", COSMETIC)
+def test_one_picture_of_the_source_instead_of_the_painted_one_is_found(bench: Bench, effect: Effect) -> None:
+    """V-16: what shows through on a single frame fails the chunk."""
+    used = soft(bench, effect)
+    masked = used.mask(SPAN)
+
+    def uncover(plane: Array, there: Array) -> None:
+        plane[...] = there
+
+    rewrite(used, masked, uncover)
+    with pytest.raises(FidelityBroken) as broken:
+        checked(used, masked)
+    assert broken.value.reason == "fidelity_mask_unchanged"
+
+
+def test_something_else_instead_of_the_painted_region_is_found(bench: Bench) -> None:
+    """V-07: neither the source nor what was painted."""
+    used = soft(bench, Effect.BLUR)
+    masked = used.mask(SPAN)
+
+    def invert(plane: Array, _there: Array) -> None:
+        part = plane[plane.shape[0] // 4 : plane.shape[0] * 3 // 4, plane.shape[1] // 3 : plane.shape[1] * 3 // 4]
+        part[...] = np.where(part > 128, 40, 220)
+
+    rewrite(used, masked, invert)
+    with pytest.raises(FidelityBroken) as broken:
+        checked(used, masked)
+    assert broken.value.reason in {"fidelity_mask_differs", "fidelity_mask_unchanged"}
+
+
+def test_a_rewritten_chunk_without_a_change_passes(bench: Bench) -> None:
+    """V-10: what the other tests find is their change."""
+    used = soft(bench, Effect.PIXELATE)
+    masked = used.mask(SPAN)
+    rewrite(used, masked, lambda _plane, _there: None)
+    assert checked(used, masked).frames_checked == len(SPAN)
+
+
+@pytest.mark.parametrize("forget", ["source", "shown", "both", "the change"])
+def test_evidence_that_proves_no_change_is_not_enough(bench: Bench, forget: str) -> None:
+    """V-16: the check cannot pass for want of evidence."""
+    used = soft(bench, Effect.GRAY_BLUR)
+    masked = used.mask(SPAN)
+
+    def less(region: Painted) -> Painted:
+        kept = {
+            "source": (b"", region.shown),
+            "shown": (region.source, b""),
+            "both": (b"", b""),
+            "the change": (region.shown, region.shown),
+        }
+        source, shown = kept[forget]
+        return replace(region, source=source, shown=shown) if region.source else region
+
+    remember(masked, less)
+    with pytest.raises(FidelityBroken) as broken:
+        checked(used, masked)
+    assert broken.value.reason == "fidelity_mask_unproven"
