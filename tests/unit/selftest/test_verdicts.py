@@ -99,6 +99,7 @@ def event(covered: int, *, promised: bool = True, size: str = "32-64") -> EventV
         look="front",
         course="still",
         size=size,
+        tall=40.0,
         start_frame=0,
         frames=10,
         covered=covered,
@@ -108,7 +109,16 @@ def event(covered: int, *, promised: bool = True, size: str = "32-64") -> EventV
 
 def result(events: Sequence[EventVerdict], **facts: object) -> SelfTest:
     clip = ClipVerdict.model_validate(
-        {"clip": "1", "seed": 1, "frames": 10, "events": tuple(events), "masked_elsewhere": 0.0} | facts
+        {
+            "clip": "1",
+            "seed": 1,
+            "width": 96,
+            "height": 96,
+            "frames": 10,
+            "events": tuple(events),
+            "masked_elsewhere": 0.0,
+        }
+        | facts
     )
     return SelfTest(policy="p", policy_digest="0", thresholds=Thresholds(), clips=(clip,))
 
@@ -153,4 +163,4 @@ def test_measuring_replaces_effects_by_a_fill_that_can_be_seen() -> None:
     mask = solid(Policy(name="p", summary="s", mask=rule)).mask
     look = mask.look_of("face")
     assert (look.effect, look.shape, look.colour_rgb) == (Effect.SOLID, Shape.BOX, (0, 0, 0))
-    assert mask.look_of("text").shape is Shape.ELLIPSE
+    assert mask.look_of("person").shape is Shape.ELLIPSE

@@ -20,7 +20,7 @@ _RATE = Fraction(30)
 
 
 def insert(spec: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Write video and truth; the answer is how many frames and appearances there are."""
+    """Write video and truth; the answer is how many frames there are, and of which size."""
     order = InsertOrder.model_validate(spec)
     carrier = _clip(order, order.clip) if order.clip else _tissue(order)
     cutouts = installed_photographs()
@@ -36,7 +36,7 @@ def insert(spec: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> dict
         on_frame=lambda frame: send({"progress": (frame + 1) / frames}),
     )
     truth.write(order.truth)
-    return {"frames": frames, "appearances": len(truth.appearances)}
+    return {"frames": frames, "width": carrier.width, "height": carrier.height}
 
 
 def _tissue(order: InsertOrder) -> Carrier:

@@ -63,6 +63,7 @@ class Judge:
             look=one.look,
             course=one.course,
             size=one.size_class(),
+            tall=round(one.middle.tall, 1),
             start_frame=run[0][0],
             frames=len(run),
             covered=len(run) - len(missed),

@@ -60,6 +60,15 @@ class _Bench:
         return self.folder / f"selftest-{trial.number}-{name}"
 
 
+@dataclass(frozen=True)
+class _Inserted:
+    """What the insertion made."""
+
+    frames: int
+    width: int
+    height: int
+
+
 def run_trial(
     trial: Trial, *, policy: Policy, settings: Settings, folder: Path, on_progress: OnProgress = lambda _share: None
 ) -> ClipVerdict:
@@ -69,7 +78,7 @@ def run_trial(
     certain. How strong the other effects are is proven elsewhere (V-07).
     """
     bench = _Bench(folder.absolute(), settings, solid(policy))
-    frames = _insert(bench, trial, lambda share: on_progress(share * _INSERTED))
+    made = _insert(bench, trial, lambda share: on_progress(share * _INSERTED))
     masked = bench.file(trial, "masked.mp4")
     try:
         report = mask_file(
@@ -80,9 +89,9 @@ def run_trial(
             on_progress=lambda share: on_progress(_INSERTED + share * (_MASKED - _INSERTED)),
         )
     except ResidualFound as found:
-        return _quarantined(trial, frames, found.reason)
+        return _quarantined(trial, made, found.reason)
     judged = _judge(bench, trial, lambda share: on_progress(_MASKED + share * (1 - _MASKED)))
-    return _verdict(bench, trial, report, judged)
+    return _verdict(bench, trial, made, report, judged)
 
 
 def solid(policy: Policy) -> Policy:
@@ -95,7 +104,7 @@ def solid(policy: Policy) -> Policy:
     return policy.model_copy(update={"mask": mask})
 
 
-def _insert(bench: _Bench, trial: Trial, on_progress: OnProgress) -> int:
+def _insert(bench: _Bench, trial: Trial, on_progress: OnProgress) -> _Inserted:
     with ExitStack() as open_files:
         clip = open_files.enter_context(_probed(bench, trial)) if trial.clip else None
         order = InsertOrder(
@@ -114,7 +123,7 @@ def _insert(bench: _Bench, trial: Trial, on_progress: OnProgress) -> int:
         readable = tuple(path for path in (clip.timeline if clip else None, order.photographs) if path)
         descriptors = (clip.descriptor,) if clip else ()
         answer = _child(bench, "insert_child", order.model_dump(mode="json"), descriptors, readable, on_progress)
-    return int(answer["frames"])
+    return _Inserted(int(answer["frames"]), int(answer["width"]), int(answer["height"]))
 
 
 @contextmanager
@@ -142,7 +151,7 @@ def _judge(bench: _Bench, trial: Trial, on_progress: OnProgress) -> dict[str, An
         return _child(bench, "judge_child", order.model_dump(mode="json"), (before, after), (truth,), on_progress)
 
 
-def _verdict(bench: _Bench, trial: Trial, report: MaskReport, judged: dict[str, Any]) -> ClipVerdict:
+def _verdict(bench: _Bench, trial: Trial, made: _Inserted, report: MaskReport, judged: dict[str, Any]) -> ClipVerdict:
     masked = bench.file(trial, "masked.mp4")
     truth = SuiteTruth.read(bench.file(trial, "truth.json"))
     with _opened(masked) as descriptor:
@@ -151,6 +160,8 @@ def _verdict(bench: _Bench, trial: Trial, report: MaskReport, judged: dict[str, 
     return ClipVerdict(
         clip=trial.label,
         seed=trial.seed,
+        width=made.width,
+        height=made.height,
         frames=report.frames,
         events=tuple(EventVerdict.model_validate(event) for event in judged["events"]),
         masked_elsewhere=judged["masked_elsewhere"],
@@ -163,9 +174,16 @@ def _verdict(bench: _Bench, trial: Trial, report: MaskReport, judged: dict[str, 
     )
 
 
-def _quarantined(trial: Trial, frames: int, reason: str) -> ClipVerdict:
+def _quarantined(trial: Trial, made: _Inserted, reason: str) -> ClipVerdict:
     return ClipVerdict(
-        clip=trial.label, seed=trial.seed, frames=frames, events=(), masked_elsewhere=0.0, quarantined=reason
+        clip=trial.label,
+        seed=trial.seed,
+        width=made.width,
+        height=made.height,
+        frames=made.frames,
+        events=(),
+        masked_elsewhere=0.0,
+        quarantined=reason,
     )
 
 

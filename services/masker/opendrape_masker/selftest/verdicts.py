@@ -21,6 +21,7 @@ class EventVerdict(_Facts):
     look: str
     course: str
     size: str = Field(description="size class in pixels: hair line to chin, or height of capitals")
+    tall: float = Field(description="height in the middle of the appearance, in pixels as for the class")
     start_frame: int
     frames: int = Field(description="frames on which at least half of it is inside the picture")
     covered: int = Field(description="of these, frames on which at least 90 % of its box is masked")
@@ -38,6 +39,8 @@ class ClipVerdict(_Facts):
 
     clip: str = Field(description="a number or the word generated, never a name")
     seed: int
+    width: int
+    height: int
     frames: int
     events: tuple[EventVerdict, ...]
     masked_elsewhere: float = Field(description="mean share of the picture masked away from what is inserted just then")

@@ -95,6 +95,11 @@ class Appearance:
         return Place(x, y, tall)
 
     @property
+    def middle(self) -> Place:
+        """Where it is halfway through."""
+        return self.at((self.start + self.end - 1) / 2)
+
+    @property
     def speed(self) -> float:
         """Pixels per frame."""
         frames = max(1, self.end - 1 - self.start)
@@ -103,7 +108,7 @@ class Appearance:
     def size_class(self) -> str:
         """``20-32``: by the height in the middle of the appearance."""
         limits = FACE_SIZES if self.kind == "face" else TEXT_SIZES
-        tall = self.at((self.start + self.end - 1) / 2).tall
+        tall = self.middle.tall
         low = max([limits[0], *(limit for limit in limits[:-1] if limit <= tall)])
         return f"{low}-{limits[limits.index(low) + 1]}"
 
