@@ -56,4 +56,4 @@ def test_full_says_what_it_looks_for() -> None:
     text = "\n".join(explain(read_policy((shipped("policies"),), "full")))
     for role in ("face", "person-vehicle", "screen", "text"):
         assert f"looks for: {role}" in text
-    assert "in what looks like the inside of a body, is tissue" in text
+    assert "where it looks like inside a body, is tissue" in text
