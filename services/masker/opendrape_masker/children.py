@@ -13,6 +13,7 @@ from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.output_rules import AudioRule
 from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MarkedRegion
+from opendrape.domain.scene_facts import ConfirmedInterval
 from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import PermanentError
 from opendrape.media.child import ChildLimits, run_child
@@ -31,6 +32,7 @@ def run_mask_child(
     folder: Path,
     on_progress: Callable[[float], None],
     regions: tuple[MarkedRegion, ...] = (),
+    confirmed: tuple[ConfirmedInterval, ...] = (),
 ) -> MaskAnswer:
     """Mask one chunk of the open source in a child; its files are in ``folder`` afterwards."""
     policy.audio.check_complete()
@@ -42,6 +44,7 @@ def run_mask_child(
         end=span.end,
         policy=policy,
         regions=regions,
+        confirmed=confirmed,
         limits=Limits(**settings.media.model_dump(include=set(Limits.model_fields))),
         threads=settings.masker_threads,
         window_bytes=settings.masker.window_memory_bytes,

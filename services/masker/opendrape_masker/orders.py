@@ -10,6 +10,7 @@ from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.output_rules import AudioRule
 from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MarkedRegion, MaskReport
+from opendrape.domain.scene_facts import ConfirmedInterval
 from opendrape.domain.sound import SoundFacts
 from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape.media.limits import MediaLimits
@@ -42,6 +43,7 @@ class MaskOrder(_Order):
     end: int
     policy: Policy
     regions: tuple[MarkedRegion, ...] = ()
+    confirmed: tuple[ConfirmedInterval, ...] = ()
     limits: Limits
     threads: int
     window_bytes: int

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from opendrape.domain.regions import CheckResult, FrameAccount, MaskReport
+from opendrape_masker.engine.body_time import joined as joined_body_time
 from opendrape_masker.engine.intervals import bounded
 
 _Number = TypeVar("_Number", int, float)
@@ -27,6 +28,9 @@ def summed(reports: Sequence[MaskReport]) -> MaskReport:
         checks=_checks([r.checks for r in reports]),
         found=found,
         found_joined=joined or any(r.found_joined for r in reports),
+        device=reports[0].device,
+        survey=reports[0].survey,
+        out_of_body=tuple(joined_body_time([one for r in reports for one in r.out_of_body])),
         seconds={stage: round(s, 3) for stage, s in _added([r.seconds for r in reports]).items()},
         peak_memory_bytes=max(r.peak_memory_bytes for r in reports),
     )

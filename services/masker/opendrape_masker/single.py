@@ -9,6 +9,7 @@ from pathlib import Path
 from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MarkedRegion, MaskReport
+from opendrape.domain.scene_facts import ConfirmedInterval
 from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape.errors import MediaRefused
 from opendrape.media.probing import probe_in_child
@@ -24,6 +25,7 @@ def mask_file(
     policy: Policy,
     settings: Settings,
     regions: tuple[MarkedRegion, ...] = (),
+    confirmed: tuple[ConfirmedInterval, ...] = (),
     on_progress: Callable[[float], None] = lambda _share: None,
 ) -> MaskReport:
     """Mask ``source`` into ``output`` (MP4). Nothing appears at ``output`` unless every check passed.
@@ -36,7 +38,7 @@ def mask_file(
     except OSError as error:
         raise MediaRefused("the source cannot be opened", reason="source_unreadable") from error
     try:
-        return _mask_open(descriptor, output, policy, settings, regions, on_progress)
+        return _mask_open(descriptor, output, policy, settings, regions, confirmed, on_progress)
     finally:
         os.close(descriptor)
 
@@ -47,6 +49,7 @@ def _mask_open(
     policy: Policy,
     settings: Settings,
     regions: tuple[MarkedRegion, ...],
+    confirmed: tuple[ConfirmedInterval, ...],
     on_progress: Callable[[float], None],
 ) -> MaskReport:
     probed = probe_in_child(descriptor, settings)
@@ -66,6 +69,7 @@ def _mask_open(
                     policy=policy,
                     folder=piece,
                     regions=regions,
+                    confirmed=confirmed,
                     on_progress=lambda share, span=span: on_progress(_done(span, share, len(probed.timeline))),  # type: ignore[misc]
                 )
             )

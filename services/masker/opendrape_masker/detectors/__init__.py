@@ -7,7 +7,15 @@ from typing import Literal
 
 from opendrape.domain.policy import Role
 from opendrape.errors import ModelMissing
-from opendrape_masker.detectors.detection import THINGS_OF, Classes, Detection, Detector, ModelFacts, Picture
+from opendrape_masker.detectors.detection import (
+    THINGS_OF,
+    Classes,
+    Detection,
+    Detector,
+    ModelFacts,
+    Picture,
+    TextLineReader,
+)
 from opendrape_masker.detectors.faces import decode_centerface, decode_yunet
 from opendrape_masker.detectors.model_detector import Decode, ModelDetector
 from opendrape_masker.detectors.out_of_body import BuiltInOutOfBody, decode_whole_picture
@@ -22,6 +30,7 @@ __all__ = [
     "Detector",
     "ModelFacts",
     "Picture",
+    "TextLineReader",
     "TextReader",
     "available",
     "build_detector",

@@ -52,6 +52,13 @@ class ModelFacts:
     sha256: str
 
 
+class TextLineReader(Protocol):
+    """Says what is written in boxes of a picture."""
+
+    def read_text(self, picture: Picture, boxes: Sequence[tuple[float, float, float, float]]) -> list[str]:
+        """One string per box (x0, y0, x1, y1 in pixels); empty where nothing can be read, or nothing that matters."""
+
+
 class Detector(Protocol):
     """Finds things of one role. Deterministic for the same pictures; keeps nothing between calls."""
 

@@ -22,6 +22,14 @@ _WIDEST = 2048
 _GREY = 127
 
 
+@dataclass(frozen=True, slots=True)
+class ReadLine:
+    """What a line says and how sure its least certain character is, 0..1."""
+
+    text: str
+    confidence: float
+
+
 @dataclass(frozen=True)
 class TextReader:
     """Reads upright lines with a recognition model (connectionist temporal classification)."""
@@ -36,15 +44,20 @@ class TextReader:
 
         Raises ``InferenceFailed`` and ``ModelMissing``.
         """
-        texts = [""] * len(boxes)
+        return [line.text for line in self.read_lines(picture, boxes)]
+
+    def read_lines(self, picture: Picture, boxes: Sequence[Box]) -> list[ReadLine]:
+        """The same with the probability of each line's least certain character."""
+        read = [ReadLine("", 0.0)] * len(boxes)
         lines = [(position, line) for position, box in enumerate(boxes) if (line := _line(picture, box)) is not None]
         lines.sort(key=lambda item: item[1].shape[1])
         for start in range(0, len(lines), self.max_batch):
             batch = lines[start : start + self.max_batch]
             scores = self.session.infer(self.model.name, _stacked([line for _, line in batch]))["characters"]
-            for (position, _), text in zip(batch, decode_text_lines(scores, self.alphabet), strict=True):
-                texts[position] = text
-        return texts
+            decoded = zip(decode_text_lines(scores, self.alphabet), least_certain(scores), strict=True)
+            for (position, _), (text, confidence) in zip(batch, decoded, strict=True):
+                read[position] = ReadLine(text, confidence if text else 0.0)
+        return read
 
 
 def build_reader(*, session: InferenceSession, repository: Repository) -> TextReader:
@@ -70,6 +83,12 @@ def decode_text_lines(scores: npt.NDArray[np.float32], alphabet: Sequence[str]) 
     new = np.ones_like(best, dtype=bool)
     new[:, 1:] = best[:, 1:] != best[:, :-1]
     return ["".join(alphabet[index] for index in row[fresh]) for row, fresh in zip(best, new, strict=True)]
+
+
+def least_certain(scores: npt.NDArray[np.float32]) -> list[float]:
+    """Per line of [N, steps, classes], probabilities: the lowest best one where the best class is a character."""
+    best, highest = scores.argmax(axis=2), scores.max(axis=2)
+    return [float(row[chosen > 0].min(initial=1.0)) for row, chosen in zip(highest, best, strict=True)]
 
 
 def _line(picture: Picture, box: Box) -> Picture | None:

@@ -15,7 +15,7 @@ from opendrape.domain.regions import CheckResult, ResidualFinding
 from opendrape.errors import FidelityBroken
 from opendrape.media.reader import Picture
 from opendrape.media.writer import read_chunk
-from opendrape_masker.detectors import TextReader
+from opendrape_masker.detectors import TextLineReader
 from opendrape_masker.engine.boxes import Box, covered_share
 from opendrape_masker.engine.evidence import Record, lattice_outside, lattice_samples, read_evidence
 from opendrape_masker.engine.looking import Eye, merge_same
@@ -35,7 +35,7 @@ class SecondLook:
     rule: ResidualRule
     eye: Eye
     frames: frozenset[int]
-    reader: TextReader | None = None
+    reader: TextLineReader | None = None
 
 
 @dataclass

@@ -16,7 +16,7 @@ from opendrape.domain.policy import DetectRule, ResidualRule, Role
 from opendrape.domain.regions import CheckResult, MarkedRegion, MaskReport, ModelUse, ResidualFinding
 from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import ResidualFound
-from opendrape_masker.detectors import Detector, TextReader
+from opendrape_masker.detectors import Detector, TextLineReader
 from opendrape_masker.engine.checking import ChunkCheck, SecondLook
 from opendrape_masker.engine.intervals import bounded
 from opendrape_masker.engine.looking import Eye, Watch, watch_for
@@ -33,7 +33,7 @@ class ChunkMasker:
 
     job: Job
     detector_for: DetectorFor
-    reader_for: Callable[[], TextReader]
+    reader_for: Callable[[], TextLineReader]
     folder: Path
     report_progress: Callable[[float], None]
     _findings: list[ResidualFinding] = field(default_factory=list)

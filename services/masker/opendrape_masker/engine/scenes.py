@@ -6,19 +6,20 @@ Everything here is a function of the whole video, so every chunk of it gets the 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor
 
 from opendrape.domain.devices import DeviceProfile
 from opendrape.domain.media_info import MediaInfo
-from opendrape.domain.policy import DetectRule, Role
 from opendrape.domain.regions import MarkedRegion
 from opendrape.domain.scene_facts import ConfirmedInterval, SurveyFacts
 from opendrape.domain.scene_rules import OverlayRule
 from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import MediaRefused
+from opendrape_masker.detectors import Detector
 from opendrape_masker.engine.boxes import Box
+from opendrape_masker.engine.leading_sheet import find_sheet, reach_frames
 from opendrape_masker.engine.overlays import EdgeStatistics, OverlayVerdict, judge_overlays, on_full_picture
 from opendrape_masker.engine.render import Job
 from opendrape_masker.engine.survey import small_lumas, survey_plan
@@ -36,10 +37,18 @@ class Scene:
     seconds: float = 0.0
 
 
-def survey_scene(job: Job) -> Scene:
-    """Fixed overlays of the whole video, when the policy wants them; reads the video, keeps no pictures."""
+def survey_scene(job: Job, text: Detector | None, alive: Callable[[], None]) -> Scene:
+    """Fixed overlays of the whole video and a sheet at its beginning, as far as the policy wants them.
+
+    Reads the video and keeps no pictures; ``text`` finds lines on a sheet, ``alive`` is called after every picture.
+    """
     started = time.process_time()
-    regions, facts = _overlays(job, job.policy.overlays) if job.policy.overlays else ((), SurveyFacts())
+    regions, facts = _overlays(job, job.policy.overlays, alive) if job.policy.overlays else ((), SurveyFacts())
+    rule = job.policy.case_sheet
+    if rule is not None and job.span.start < reach_frames(job.timeline, rule):
+        sheet = find_sheet(job, rule, text, alive)
+        facts = facts.model_copy(update={"case_sheet": sheet.word, "case_sheet_frames": sheet.frames})
+        regions = (*regions, *([whole_picture(job.media, FrameSpan(0, sheet.frames))] if sheet.frames else []))
     return Scene(tuple(regions), facts, time.process_time() - started)
 
 
@@ -72,12 +81,7 @@ def whole_picture(media: MediaInfo, span: FrameSpan) -> MarkedRegion:
     )
 
 
-def out_of_body_rule(job: Job) -> DetectRule | None:
-    """The policy's rule for time out of the body, if it has one."""
-    return next((rule for rule in job.policy.detect if rule.role is Role.OUT_OF_BODY), None)
-
-
-def _overlays(job: Job, rule: OverlayRule) -> tuple[tuple[MarkedRegion, ...], SurveyFacts]:
+def _overlays(job: Job, rule: OverlayRule, alive: Callable[[], None]) -> tuple[tuple[MarkedRegion, ...], SurveyFacts]:
     plan = survey_plan(job.timeline, rule.samples)
     seconds = job.timeline.seconds(plan.frames[-1]) - job.timeline.seconds(plan.frames[0])
     if len(plan.frames) < _FEWEST_SAMPLES or seconds < _LEAST_SECONDS:
@@ -89,6 +93,7 @@ def _overlays(job: Job, rule: OverlayRule) -> tuple[tuple[MarkedRegion, ...], Su
     for frame, luma in small_lumas(job, plan.frames, plan.runs):
         small = (luma.shape[1], luma.shape[0])
         next(s for s, span in zip(statistics, stretches, strict=True) if frame in span).add(luma)
+        alive()
     verdicts = [judge_overlays(one, largest_share=rule.largest_share) for one in statistics]
     return _as_regions(job, verdicts, stretches, small), _facts(verdicts, len(plan.frames), small)
 
