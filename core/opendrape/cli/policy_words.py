@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from opendrape.cli.mask_words import mask_lines
 from opendrape.domain.devices import DeviceProfile
-from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, Policy, ResidualRule, Role
+from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, OpinionRule, Policy, ResidualRule, Role
 from opendrape.domain.scene_rules import CaseSheetRule, OutOfBodyRule, OverlayRule
 from opendrape.domain.sound import MutedInterval
 
@@ -27,6 +27,17 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
             "grow": "each region is widened on every side by {value} of its size",
             "bridge_seconds": "gaps of up to {value} s between two sightings are masked",
             "hold_seconds": "masking starts {value} s before the first sighting and ends {value} s after the last",
+        },
+        OpinionRule: {
+            "role": "asks a second detector for: {value}",
+            "long_side_pixels": "it examines the picture with its longest side at {value} pixels",
+            "doubt_score": "it is asked where the first one has a hit of {value} or more",
+            "sure_score": "and of less than {value}",
+            "every_looks": "and besides that at every look of which {value} make a round",
+            "agree_score": "it agrees with a hit when it sees the same with {value} or more",
+            "score_factor": "its own hits count {value} times their score",
+            "alone_factor": "a doubted hit with which it does not agree counts {value} times its score",
+            "least_pixels": "things of less than {value} pixels in its picture are not doubted",
         },
         AudioRule: {
             "mode": "sound: {value}",
@@ -92,6 +103,9 @@ def explain(policy: Policy) -> Iterator[str]:
         yield f"detect {rule.role}"
         yield from _sentences(rule, "  ")
     yield from _scenes(policy)
+    for opinion in policy.opinion:
+        yield f"second opinion {opinion.role}"
+        yield from _sentences(opinion, "  ")
     yield "mask"
     for line in mask_lines(policy.mask):
         yield f"  {line}"

@@ -45,6 +45,9 @@ class EncodeRule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     codec: Literal["h264", "hevc"] = "h264"
+    encoder: Literal["software", "nvenc", "qsv", "amf", "videotoolbox"] = Field(
+        default="software", description="hardware only when named, and only where a trial of it succeeds"
+    )
     preset: str = "veryfast"
     crf: int = Field(default=20, ge=0, le=40)
     minimum_psnr_db: float = Field(default=30.0, description="per frame, outside masks, against what was to be written")

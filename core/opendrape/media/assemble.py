@@ -142,6 +142,8 @@ def _add_stream(output: OutputContainer, chunk: VideoStream, media: MediaInfo) -
     stream = output.add_stream_from_template(chunk, opaque=True)
     stream.time_base = Fraction(1, timescale(media.exact_time_base))
     context = stream.codec_context
+    if chunk.codec_context.name == "hevc":
+        context.codec_tag = "hvc1"  # parameter sets in the sample description only: what Apple's players want
     context.sample_aspect_ratio = Fraction(*media.sample_aspect_ratio)
     context.color_primaries = media.colour.primaries
     context.color_trc = media.colour.transfer

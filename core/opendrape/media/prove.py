@@ -20,9 +20,9 @@ from opendrape.domain.timeline import Timeline
 from opendrape.errors import FidelityBroken
 from opendrape.media.allowed import without_range
 from opendrape.media.boundary import refusing
-from opendrape.media.chunk_packets import chunk_packets, opened_chunk
+from opendrape.media.chunk_packets import chunk_packets, opened_chunk, packet_units
 from opendrape.media.movie_boxes import opened_boxes, shown_seconds
-from opendrape.media.nal_units import annex_b_units, length_prefixed_units
+from opendrape.media.nal_units import length_prefixed_units
 from opendrape.media.picture_facts import colour_tags, display_matrix, field_order
 
 
@@ -39,7 +39,8 @@ def prove(destination: Path, chunks: Sequence[Path], *, media: MediaInfo, timeli
         with refusing("unreadable_output"):
             picture = _first_picture(container, sounds)
             container.seek(0)
-        _compare_stream(container, picture, media)
+        with opened_chunk(chunks[0]) as chunk:
+            _compare_stream(container, picture, media, str(chunk.codec_context.name))
         _compare_packets(container.streams.video[0], chunks, media, timeline)
     with opened_boxes(destination) as file, refusing("unreadable_output"):
         if shown_seconds(file) != (timeline.end_tick - media.origin_tick) * timeline.time_base:
@@ -52,11 +53,11 @@ def _first_picture(container: InputContainer, sounds: int) -> VideoFrame:
     return next(container.decode(container.streams.video[0]))
 
 
-def _compare_stream(container: InputContainer, picture: VideoFrame, media: MediaInfo) -> None:
+def _compare_stream(container: InputContainer, picture: VideoFrame, media: MediaInfo, codec: str) -> None:
     stream = container.streams.video[0]
     aspect = stream.sample_aspect_ratio or Fraction(1)
     differences = {
-        "codec_differs": stream.codec_context.name != "h264",
+        "codec_differs": stream.codec_context.name != codec,
         "geometry_differs": (picture.width, picture.height) != (media.width, media.height),
         "pixel_format_differs": without_range(picture.format.name) != without_range(media.pixel_format),
         "sample_aspect_differs": aspect != Fraction(*media.sample_aspect_ratio),
@@ -96,7 +97,7 @@ def _expected(chunks: Sequence[Path], media: MediaInfo) -> Iterator[tuple[bytes,
     for chunk in chunks:
         with opened_chunk(chunk) as stream:
             for packet, tick in chunk_packets(stream, media):
-                yield _digest(annex_b_units(bytes(packet))), tick
+                yield _digest(packet_units(stream, packet)), tick
 
 
 def _digest(units: Iterator[bytes]) -> bytes:

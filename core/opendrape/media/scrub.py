@@ -10,23 +10,31 @@ import av
 from av.audio.stream import AudioStream
 
 from opendrape.domain.media_info import MediaInfo
+from opendrape.media.avc_configuration import is_only_parameter_sets
 from opendrape.media.boundary import refusing
 from opendrape.media.boxes import Box
+from opendrape.media.coded_units import HEVC, UNIT_KINDS, UnitKinds, units_in_hvcc
 from opendrape.media.descriptor_file import DescriptorFile
-from opendrape.media.movie_boxes import SOUND_CONFIGURATIONS, SOUND_ENTRIES, all_boxes, opened_boxes
-from opendrape.media.nal_units import PICTURE_DATA, SEI, length_prefixed_units, unit_type
+from opendrape.media.movie_boxes import (
+    PICTURE_ENTRIES,
+    SOUND_CONFIGURATIONS,
+    SOUND_ENTRIES,
+    all_boxes,
+    opened_boxes,
+)
+from opendrape.media.nal_units import length_prefixed_units
 from opendrape.media.sound_bits import UnfitToCopy, clean_header, holds_letters, without_text
 
 _TABLE: Final = b"moov/trak/mdia/minf/stbl/"
-_ENTRY: Final = _TABLE + b"stsd/avc1"
+_ENTRIES: Final = tuple(_TABLE + b"stsd/" + kind for kind in sorted(PICTURE_ENTRIES))
 _ALLOWED: Final = frozenset(
     {
         *(b"ftyp", b"moov", b"mdat", b"free", b"moov/mvhd", b"moov/free", b"moov/trak", b"moov/trak/tkhd"),
         *(b"moov/trak/edts", b"moov/trak/edts/elst", b"moov/trak/mdia", b"moov/trak/mdia/mdhd"),
         *(b"moov/trak/mdia/hdlr", b"moov/trak/mdia/minf", b"moov/trak/mdia/minf/vmhd"),
-        *(b"moov/trak/mdia/minf/dinf", b"moov/trak/mdia/minf/dinf/dref", _TABLE[:-1], _TABLE + b"stsd", _ENTRY),
+        *(b"moov/trak/mdia/minf/dinf", b"moov/trak/mdia/minf/dinf/dref", _TABLE[:-1], _TABLE + b"stsd", *_ENTRIES),
         *(_TABLE + kind for kind in (b"stts", b"stss", b"ctts", b"stsc", b"stsz", b"stco", b"co64", b"sdtp", b"cslg")),
-        *(_ENTRY + b"/" + kind for kind in (b"avcC", b"colr", b"pasp", b"btrt", b"fiel")),
+        *(entry + b"/" + kind for entry in _ENTRIES for kind in (b"avcC", b"hvcC", b"colr", b"pasp", b"btrt", b"fiel")),
     }
 )
 _SOUND_ENTRIES: Final = frozenset(_TABLE + b"stsd/" + kind for kind in SOUND_ENTRIES)
@@ -50,8 +58,9 @@ def survivors(path: Path, *, sounds: int = 0) -> tuple[str, ...]:
     """Slugs of what is in the MP4 at ``path`` besides pictures and what shows them; empty when it is clean.
 
     ``sounds`` streams of sound are meant to follow the video; in them, text in front of the sound itself, long words
-    and room for comments in the decoder's configuration count. Boxes outside a short list, text in boxes on it, times of day, bytes that belong to no box or no sample, tags,
-    chapters, further streams, and NAL units that are not picture data (SEI and the like) all count.
+    and room for comments in the decoder's configuration count. Boxes outside a short list, text in boxes on it, times
+    of day, bytes that belong to no box or no sample, tags, languages, chapters, further streams, and NAL units that are
+    not picture data (SEI and the like) all count.
     """
     found: set[str] = set()
     with opened_boxes(path) as file:
@@ -107,12 +116,29 @@ def _in_one_box(file: DescriptorFile, path: bytes, box: Box) -> Iterator[str]:
         yield "creation_time"
     if box.kind == b"hdlr" and body[24:].rstrip(b"\0") not in _HARMLESS_NAMES:
         yield "handler_name"
+    if box.kind == b"avcC" and not is_only_parameter_sets(body):
+        yield "unexpected_nal_unit"
     if box.kind in SOUND_CONFIGURATIONS and len(body) > _LARGEST_SOUND_CONFIGURATION:
         yield "sound_configuration"
-    if box.kind == b"avc1" and any(body[_NAME_IN_ENTRY]):
+    if box.kind in PICTURE_ENTRIES and any(body[_NAME_IN_ENTRY]):
         yield "encoder_name"
+    if box.kind == b"hvcC":
+        yield from _in_hevc_configuration(body)
     if box.kind == b"dref" and body != _SELF_CONTAINED:
         yield "outside_reference"
+
+
+def _in_hevc_configuration(record: bytes) -> Iterator[str]:
+    """Parameter sets and nothing else: there is room for supplemental information here."""
+    try:
+        found = {HEVC.kind(unit) for unit in units_in_hvcc(record)}
+    except ValueError:
+        yield "broken_box"
+        return
+    if found & HEVC.supplemental:
+        yield "sei"
+    if found - HEVC.supplemental - HEVC.parameters:
+        yield "unexpected_nal_unit"
 
 
 def _in_container(path: Path, file: DescriptorFile, sounds: int) -> Iterator[str]:
@@ -124,6 +150,9 @@ def _in_container(path: Path, file: DescriptorFile, sounds: int) -> Iterator[str
             return
         if container.chapters():
             yield "chapters"
+        if _codec(container.streams[0]) not in UNIT_KINDS:
+            yield "unexpected_codec"
+            return
         tags = set(container.metadata).union(*(stream.metadata for stream in container.streams))
         languages = {stream.metadata.get("language", "und") for stream in container.streams}
         if tags - _HARMLESS_TAGS or languages != {"und"}:
@@ -133,7 +162,7 @@ def _in_container(path: Path, file: DescriptorFile, sounds: int) -> Iterator[str
         for packet in container.demux():
             sizes += packet.size
             if packet.size and packet.stream.type == "video":
-                yield from _in_packet(bytes(packet))
+                yield from _in_packet(bytes(packet), UNIT_KINDS[_codec(packet.stream)])
             elif packet.size:
                 yield from _in_sound(_codec(packet.stream), bytes(packet))
         if sizes != sum(box.end - box.body for kinds, box in all_boxes(file) if kinds == b"mdat"):
@@ -161,9 +190,9 @@ def _codec(stream: Any) -> str:
     return str(stream.codec_context.name).removesuffix("float").removeprefix("lib")
 
 
-def _in_packet(payload: bytes) -> Iterator[str]:
-    kinds = {unit_type(unit) for unit in length_prefixed_units(payload)}
-    if SEI in kinds:
+def _in_packet(payload: bytes, kinds: UnitKinds) -> Iterator[str]:
+    found = {kinds.kind(unit) for unit in length_prefixed_units(payload)}
+    if found & kinds.supplemental:
         yield "sei"
-    if kinds - PICTURE_DATA - {SEI}:
+    if found - kinds.supplemental - kinds.pictures:
         yield "unexpected_nal_unit"

@@ -1,4 +1,4 @@
-"""How masked pictures become one chunk of H.264 that keeps every tick and carries no text, and how it is read back."""
+"""How masked pictures become one chunk that keeps every tick and carries no text, and how it is read back."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Final, Self, cast
 
 import av
 from av.bitstream import BitStreamFilterContext
-from av.codec.context import Flags as CodecFlags
 from av.codec.context import ThreadType
 from av.container.core import Flags as ContainerFlags
 from av.packet import Packet
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from opendrape.domain.media_info import FieldOrder, MediaInfo
+from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import EncodeRule
 from opendrape.errors import FidelityBroken
 from opendrape.media.allowed import without_range
 from opendrape.media.boundary import refusing
+from opendrape.media.encoders import DROPPED_UNITS, add_encoder, check_can_encode
 from opendrape.media.picture import Picture
-from opendrape.media.processor import deterministic_parameters
 
 CHUNK_FORMAT: Final = "nut"
 """Chunks lie in NUT, which takes any time base as it is; nobody but the assembler reads them."""
@@ -30,17 +30,14 @@ CHUNK_FORMAT: Final = "nut"
 BITEXACT: Final = int(cast(int, ContainerFlags.bitexact.value))
 """Flag of a muxer that leaves out its own name and version."""
 
-_DROP_SEI: Final = "filter_units=remove_types=6"
-_FULL_RANGE, _LIMITED_RANGE = 2, 1
-_LARGEST_RATE_TERM: Final = 100_000
-
 
 class ChunkWriter:
-    """Encodes pictures into ``path`` with libx264; a context manager whose clean exit flushes.
+    """Encodes pictures into ``path`` as ``encode`` says; a context manager whose clean exit flushes.
 
     The chunk starts with an IDR picture, refers to nothing outside itself, and is the same, byte for byte, for the same
-    pictures, rule and number of threads. Colour tags, sample aspect, field order, bit depth and chroma layout are those
-    of ``media``; times are the pictures' own ticks. SEI is removed.
+    pictures, rule and number of threads (with a software encoder). Colour tags, sample aspect, field order, bit depth
+    and chroma layout are those of ``media``; times are the pictures' own ticks. SEI is removed. Raises
+    :class:`MediaRefused` for a video that the codec cannot keep as it is.
     """
 
     def __init__(self, path: Path, *, media: MediaInfo, encode: EncodeRule, threads: int) -> None:
@@ -51,13 +48,14 @@ class ChunkWriter:
         self._last_tick: int | None = None
 
     def __enter__(self) -> Self:
+        check_can_encode(self._media, self._encode)
         av.logging.set_level(None)
         self._container = av.open(
             str(self._path), "w", format=CHUNK_FORMAT, container_options={"avoid_negative_ts": "disabled"}
         )
         self._container.flags |= BITEXACT
-        self._stream = self._add_stream()
-        self._drop_sei = BitStreamFilterContext(_DROP_SEI, "h264")
+        self._stream = add_encoder(self._container, media=self._media, encode=self._encode, threads=self._threads)
+        self._drop_sei = BitStreamFilterContext(DROPPED_UNITS[self._encode.codec], self._encode.codec)
         return self
 
     def __exit__(
@@ -87,38 +85,6 @@ class ChunkWriter:
                 clean.time_base = self._media.exact_time_base
                 self._container.mux(clean)
 
-    def _add_stream(self) -> VideoStream:
-        media, rate = self._media, Fraction(*self._media.average_rate).limit_denominator(_LARGEST_RATE_TERM)
-        stream = self._container.add_stream("libx264", rate=rate, options=self._options())
-        stream.time_base = media.exact_time_base
-        context = stream.codec_context
-        context.width, context.height, context.pix_fmt = media.width, media.height, media.pixel_format
-        context.time_base = media.exact_time_base
-        context.sample_aspect_ratio = Fraction(*media.sample_aspect_ratio)
-        context.color_primaries = media.colour.primaries
-        context.color_trc = media.colour.transfer
-        context.colorspace = media.colour.matrix
-        context.color_range = _FULL_RANGE if media.colour.full_range else _LIMITED_RANGE
-        context.thread_type = ThreadType.AUTO
-        context.thread_count = self._threads
-        context.flags |= CodecFlags.closed_gop.value | CodecFlags.bitexact.value
-        if media.field_order is not FieldOrder.PROGRESSIVE:
-            context.flags |= CodecFlags.interlaced_dct.value | CodecFlags.interlaced_me.value
-        return stream
-
-    def _options(self) -> dict[str, str]:
-        # stitchable: parameter sets do not depend on the content, so that chunks share one set
-        parameters = ["stitchable=1", "open-gop=0", "force-cfr=0", *deterministic_parameters()]
-        if self._media.field_order is not FieldOrder.PROGRESSIVE:
-            parameters.append("tff=1" if self._media.field_order is FieldOrder.TOP_FIRST else "bff=1")
-        return {
-            "preset": self._encode.preset,
-            "crf": str(self._encode.crf),
-            "a53cc": "0",
-            "udu_sei": "0",
-            "x264-params": ":".join(parameters),
-        }
-
 
 def read_chunk(path: Path, *, media: MediaInfo, threads: int) -> Iterator[Picture]:
     """Decode a chunk that :class:`ChunkWriter` wrote; ``index`` counts from 0, ticks are the source's.
@@ -130,13 +96,17 @@ def read_chunk(path: Path, *, media: MediaInfo, threads: int) -> Iterator[Pictur
     with container:
         stream = container.streams.video[0]
         stream.thread_type, stream.thread_count = ThreadType.AUTO, threads
-        scale = (stream.time_base or Fraction(0)) / media.exact_time_base
         for index, frame in enumerate(container.decode(stream)):
-            tick = (frame.pts or 0) * scale + tick_shift(media)
-            picture = Picture(frame, index=index, tick=int(tick))
-            if tick.denominator != 1 or frame.is_corrupt or not _is_like(picture, media):
-                raise FidelityBroken(reason="chunk_differs")
-            yield picture
+            yield picture_of_chunk(frame, stream, media, index=index)
+
+
+def picture_of_chunk(frame: VideoFrame, stream: VideoStream, media: MediaInfo, *, index: int) -> Picture:
+    """A frame that came out of a chunk, at its tick; :class:`FidelityBroken` when it is not like ``media``."""
+    tick = (frame.pts or 0) * (stream.time_base or Fraction(0)) / media.exact_time_base + tick_shift(media)
+    picture = Picture(frame, index=index, tick=int(tick))
+    if frame.pts is None or tick.denominator != 1 or frame.is_corrupt or not _is_like(picture, media):
+        raise FidelityBroken(reason="chunk_differs")
+    return picture
 
 
 def tick_shift(media: MediaInfo) -> int:

@@ -106,12 +106,14 @@ def pictures(path: Path, found: ProbeResult, span: FrameSpan | None = None, *, t
         )
 
 
-def write_chunks(path: Path, found: ProbeResult, folder: Path, spans: list[FrameSpan]) -> list[Path]:
+def write_chunks(
+    path: Path, found: ProbeResult, folder: Path, spans: list[FrameSpan], *, encode: EncodeRule = FAST
+) -> list[Path]:
     """Every span of a file as a chunk, unmasked."""
     chunks = []
     for number, span in enumerate(spans):
         chunk = folder / f"{number}.chunk"
-        with ChunkWriter(chunk, media=found.media, encode=FAST, threads=2) as writer:
+        with ChunkWriter(chunk, media=found.media, encode=encode, threads=2) as writer:
             for picture in pictures(path, found, span):
                 writer.write(picture)
         chunks.append(chunk)
