@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from opendrape.domain.media_info import MediaInfo
 from opendrape.errors import FidelityBroken
 from opendrape.media.boundary import refusing
+from opendrape.media.nal_units import annex_b_units, length_prefixed_units
 from opendrape.media.writer import CHUNK_FORMAT, tick_shift
 
 
@@ -36,3 +37,9 @@ def chunk_packets(stream: VideoStream, media: MediaInfo) -> Iterator[tuple[Packe
         if packet.pts is None or tick.denominator != 1:
             raise FidelityBroken(reason="chunk_differs")
         yield packet, int(tick) + tick_shift(media)
+
+
+def packet_units(stream: VideoStream, packet: Packet[VideoStream]) -> Iterator[bytes]:
+    """NAL units of a chunk's packet, in whichever of the two forms the chunk's head announces."""
+    has_lengths = (stream.codec_context.extradata or b"")[:1] == b"\x01"
+    return length_prefixed_units(bytes(packet)) if has_lengths else annex_b_units(bytes(packet))
