@@ -80,6 +80,8 @@ class FoundInterval(_Facts):
     role: str = Field(description="a role's name or marked")
     start_frame: int
     end_frame: int
+    start_seconds: float = Field(default=0.0, description="from the first frame of the video")
+    end_seconds: float = Field(default=0.0, description="when the first frame without it is shown")
     most_at_once: int = Field(default=1, description="most regions of the role on one of the frames")
 
 
@@ -96,6 +98,7 @@ class MaskReport(_Facts):
     models: tuple[ModelUse, ...]
     checks: CheckResult
     found: tuple[FoundInterval, ...] = Field(default=(), description="what was masked when, by role and time")
+    duration_seconds: float = Field(default=0.0, description="how long the frames are shown")
     found_joined: bool = Field(default=False, description="too many intervals: short pauses between them were closed")
     device: str = Field(default="", description="the device profile whose regions were masked, as id@version")
     survey: SurveyFacts = SurveyFacts()

@@ -26,6 +26,7 @@ def summed(reports: Sequence[MaskReport]) -> MaskReport:
         accounts=_accounts([r.accounts for r in reports]),
         models=tuple(dict.fromkeys(use for r in reports for use in r.models)),
         checks=_checks([r.checks for r in reports]),
+        duration_seconds=round(sum(r.duration_seconds for r in reports), 6),
         found=found,
         found_joined=joined or any(r.found_joined for r in reports),
         device=reports[0].device,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from opendrape.domain.regions import FoundInterval
+from opendrape.domain.timeline import Timeline
 from opendrape_masker.engine import intervals
-from opendrape_masker.engine.intervals import IntervalTally, bounded
+from opendrape_masker.engine.intervals import IntervalTally, bounded, timed
 from opendrape_masker.engine.regions import PixelRect
 
 
@@ -52,3 +55,12 @@ def test_a_flickering_video_keeps_the_list_short_and_leaves_no_masked_frame_out(
     assert len(kept) <= 20
     covered = {frame for one in kept for frame in range(one.start_frame, one.end_frame)}
     assert set(range(1, 1000, 2)) <= covered
+
+
+def test_intervals_say_when_they_are_shown_also_at_a_variable_rate() -> None:
+    """V-10: seconds come from the frames' own times; the end is that of the last masked frame."""
+    timeline = Timeline(Fraction(1, 10), [5, 6, 9, 14], (0,), 20)
+    whole = timed([interval("face", 1, 3), interval("text", 2, 4)], timeline)
+    assert [(one.start_seconds, one.end_seconds) for one in whole] == [(0.1, 0.9), (0.4, 1.5)]
+    (joined,), _ = bounded(timed([interval("face", 0, 2), interval("face", 2, 4)], timeline))
+    assert (joined.start_seconds, joined.end_seconds) == (0.0, 1.5)

@@ -18,7 +18,7 @@ from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import ResidualFound
 from opendrape_masker.detectors import Detector, TextLineReader
 from opendrape_masker.engine.checking import ChunkCheck, SecondLook
-from opendrape_masker.engine.intervals import bounded
+from opendrape_masker.engine.intervals import bounded, shown_at, timed
 from opendrape_masker.engine.looking import Eye, Watch, watch_for
 from opendrape_masker.engine.render import Job, Renderer, RenderFacts
 
@@ -145,7 +145,8 @@ class ChunkMasker:
         return self.folder / "evidence.bin"
 
     def _report(self, facts: RenderFacts, checks: CheckResult, rounds: int) -> MaskReport:
-        found, joined = bounded(facts.found.intervals)
+        span = self.job.span
+        found, joined = bounded(timed(facts.found.intervals, self.job.timeline))
         return MaskReport(
             frames=len(self.job.span),
             masked_frames=facts.masked_frames,
@@ -155,6 +156,7 @@ class ChunkMasker:
             accounts=facts.tally.accounts,
             models=tuple(self._models()),
             checks=checks.model_copy(update={"remasked_rounds": rounds}),
+            duration_seconds=shown_at(self.job.timeline, span.end) - shown_at(self.job.timeline, span.start),
             found=found,
             found_joined=joined or facts.found.joined,
             seconds={stage: round(spent, 3) for stage, spent in self._seconds.items()},

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from opendrape.domain.regions import FoundInterval
+from opendrape.domain.timeline import Timeline
 from opendrape_masker.engine.regions import PixelRect
 
 MOST_INTERVALS = 1000
 """Per report; past that, pauses are closed, shortest first, and the report says so: nothing is left out."""
 _ROOM = 2 * MOST_INTERVALS
+_GROWING = ("end_frame", "end_seconds", "most_at_once")
 
 
 @dataclass
@@ -49,6 +51,24 @@ def bounded(parts: Iterable[FoundInterval]) -> tuple[tuple[FoundInterval, ...], 
     return tuple(_fewer(touching)), True
 
 
+def timed(intervals: Iterable[FoundInterval], timeline: Timeline) -> list[FoundInterval]:
+    """The same with seconds from the video's first frame."""
+    return [
+        one.model_copy(
+            update={
+                "start_seconds": shown_at(timeline, one.start_frame),
+                "end_seconds": shown_at(timeline, one.end_frame),
+            }
+        )
+        for one in intervals
+    ]
+
+
+def shown_at(timeline: Timeline, frame: int) -> float:
+    """When ``frame`` is shown, in seconds from the first one; for the frame after the last: when the video ends."""
+    return round(float(timeline.seconds(frame) if frame < len(timeline) else timeline.duration), 6)
+
+
 def _fewer(intervals: Iterable[FoundInterval]) -> list[FoundInterval]:
     """Close ever longer pauses until there is room; roles are few, so one interval each always fits."""
     joined, pause = sorted(intervals, key=_by_role_and_time), 1
@@ -63,9 +83,8 @@ def _join(intervals: Sequence[FoundInterval], *, pause: int) -> list[FoundInterv
     for one in intervals:
         last = joined[-1] if joined else None
         if last is not None and last.role == one.role and one.start_frame - last.end_frame <= pause:
-            end = max(last.end_frame, one.end_frame)
-            most = max(last.most_at_once, one.most_at_once)
-            joined[-1] = last.model_copy(update={"end_frame": end, "most_at_once": most})
+            latest = {name: max(getattr(last, name), getattr(one, name)) for name in _GROWING}
+            joined[-1] = last.model_copy(update=latest)
         else:
             joined.append(one)
     return joined
