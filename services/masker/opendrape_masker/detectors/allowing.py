@@ -18,7 +18,8 @@ from opendrape_masker.detectors.detection import Detection, Detector, ModelFacts
 from opendrape_masker.detectors.reading import Box, ReadLine
 
 Patterns = tuple[re.Pattern[str], ...]
-_SURELY_READ = 0.9
+_SURELY_READ = 0.9  # its characters on average, and
+_LEAST_SURE = 0.5  # each of them
 _BELOW = 0.5  # of the rule's weak score: what harmless text scores
 
 
@@ -29,7 +30,7 @@ class LineReader(Protocol):
         """What the boxes say."""
 
     def read_lines(self, picture: Picture, boxes: Sequence[Box]) -> list[ReadLine]:
-        """The same, with the probability of the least certain character."""
+        """The same, with how sure it is."""
 
 
 @dataclass(frozen=True)
@@ -96,4 +97,5 @@ def without_harmless(rule: DetectRule) -> DetectRule:
 
 
 def _is_harmless(line: ReadLine, patterns: Patterns) -> bool:
-    return line.confidence >= _SURELY_READ and is_allowed(line.text, patterns)
+    sure = line.confidence >= _SURELY_READ and line.weakest >= _LEAST_SURE
+    return sure and is_allowed(line.text, patterns)

@@ -24,10 +24,11 @@ _GREY = 127
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """What a line says and how sure its least certain character is, 0..1."""
+    """What a line says; the probability of its characters on average and of the least certain one, 0..1."""
 
     text: str
-    confidence: float
+    confidence: float = 0.0
+    weakest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,16 @@ class TextReader:
         return [line.text for line in self.read_lines(picture, boxes)]
 
     def read_lines(self, picture: Picture, boxes: Sequence[Box]) -> list[ReadLine]:
-        """The same with the probability of each line's least certain character."""
-        read = [ReadLine("", 0.0)] * len(boxes)
+        """The same with how sure every line is."""
+        read = [ReadLine("")] * len(boxes)
         lines = [(position, line) for position, box in enumerate(boxes) if (line := _line(picture, box)) is not None]
         lines.sort(key=lambda item: item[1].shape[1])
         for start in range(0, len(lines), self.max_batch):
             batch = lines[start : start + self.max_batch]
             scores = self.session.infer(self.model.name, _stacked([line for _, line in batch]))["characters"]
-            decoded = zip(decode_text_lines(scores, self.alphabet), least_certain(scores), strict=True)
-            for (position, _), (text, confidence) in zip(batch, decoded, strict=True):
-                read[position] = ReadLine(text, confidence if text else 0.0)
+            decoded = zip(decode_text_lines(scores, self.alphabet), certainties(scores), strict=True)
+            for (position, _), (text, (mean, weakest)) in zip(batch, decoded, strict=True):
+                read[position] = ReadLine(text, mean, weakest)
         return read
 
 
@@ -85,10 +86,19 @@ def decode_text_lines(scores: npt.NDArray[np.float32], alphabet: Sequence[str]) 
     return ["".join(alphabet[index] for index in row[fresh]) for row, fresh in zip(best, new, strict=True)]
 
 
-def least_certain(scores: npt.NDArray[np.float32]) -> list[float]:
-    """Per line of [N, steps, classes], probabilities: the lowest best one where the best class is a character."""
+def certainties(scores: npt.NDArray[np.float32]) -> list[tuple[float, float]]:
+    """Per line of [N, steps, classes], probabilities: mean and lowest of the best class where a character is read.
+
+    A character that spans several steps counts with its surest one, as in the best path. Nothing read: zeros.
+    """
     best, highest = scores.argmax(axis=2), scores.max(axis=2)
-    return [float(row[chosen > 0].min(initial=1.0)) for row, chosen in zip(highest, best, strict=True)]
+    return [_certainty(*row) for row in zip(best, highest, strict=True)]
+
+
+def _certainty(best: npt.NDArray[np.int64], highest: npt.NDArray[np.float32]) -> tuple[float, float]:
+    starts = np.flatnonzero(np.diff(best, prepend=-1))
+    surest = np.maximum.reduceat(highest, starts)[best[starts] > 0]
+    return (float(surest.mean()), float(surest.min())) if len(surest) else (0.0, 0.0)
 
 
 def _line(picture: Picture, box: Box) -> Picture | None:
