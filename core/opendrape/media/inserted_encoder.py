@@ -21,6 +21,8 @@ from opendrape.media.processor import deterministic_parameters
 _FULL_RANGE, _LIMITED_RANGE = 2, 1
 _LARGEST_RATE_TERM: Final = 100_000
 _PYRAMID_REFERENCES, _PYRAMID_DEPTH = 4, 2
+_PRESETS_WITHOUT_REORDERING: Final = frozenset({"ultrafast"})
+_BETWEEN = 3  # pictures between two that others refer to, as in the other presets
 _PRESET_REFERENCES: Final = {"faster": 2, "fast": 2, "medium": 3, "slow": 5, "slower": 8, "veryslow": 16, "placebo": 16}
 
 
@@ -65,14 +67,15 @@ class InsertedEncoder:
 def _options(encode: EncodeRule, needs: Needs) -> dict[str, str]:
     # stitchable: parameter sets do not depend on the content, so that chunks share one set
     parameters = ["stitchable=1", "open-gop=0", "force-cfr=0", f"sps-id={needs.number}", *deterministic_parameters()]
-    if needs.reordered == 0:
-        parameters.append("bframes=0")
+    # decoders were seen to lose pictures where one stream reorders and the other does not
+    if needs.reordered == 0 or encode.preset in _PRESETS_WITHOUT_REORDERING:
+        parameters.append(f"bframes={_BETWEEN if needs.reordered else 0}")
     if needs.reordered < _PYRAMID_DEPTH or needs.references < _PYRAMID_REFERENCES:
         parameters.append("b-pyramid=none")
     if needs.references < _PRESET_REFERENCES.get(encode.preset, 1):
         parameters.append(f"ref={needs.references}")
-    if needs.only_key_frames:
-        parameters.append("keyint=1")
+    # a decoder that finds another number of references than before may empty its buffers without showing them
+    parameters.append("keyint=1" if needs.only_key_frames else f"dpb-size={needs.references}")
     return {
         "preset": encode.preset,
         "crf": str(encode.crf),
