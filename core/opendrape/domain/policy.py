@@ -23,6 +23,7 @@ __all__ = [
     "EncodeRule",
     "MaskRule",
     "Motion",
+    "OpinionRule",
     "Policy",
     "PolicyRef",
     "ResidualRule",
@@ -78,6 +79,20 @@ class DetectRule(_Rule):
         return value
 
 
+class OpinionRule(_Rule):
+    """A second detector of a role, asked where the first one doubts, and now and then without being asked for."""
+
+    role: Role
+    long_side_pixels: int
+    doubt_score: float = Field(gt=0, lt=1, description="hits of the first detector from here on up are doubted")
+    sure_score: float = Field(gt=0, lt=1, description="hits of the first detector from here on up need nobody else")
+    every_looks: int = Field(ge=1, description="asked at every n-th look whatever the first one says")
+    agree_score: float = Field(gt=0, lt=1, description="from here on up the second detector sees the same thing")
+    score_factor: float = Field(gt=0, description="its scores times this compare with those of the first detector")
+    alone_factor: float = Field(gt=0, le=1, description="for doubted hits that the second detector does not see")
+    least_pixels: int = Field(default=0, ge=0, description="smaller things are below what it can see at its size")
+
+
 class ResidualRule(_Rule):
     """The second look at the written file (V-15)."""
 
@@ -101,6 +116,7 @@ class Policy(_Rule):
     mask: MaskRule = MaskRule()
     audio: AudioRule = AudioRule()
     encode: EncodeRule = EncodeRule()
+    opinion: tuple[OpinionRule, ...] = ()
     residual: tuple[ResidualRule, ...] = ()
     nobody_inside: bool = Field(
         default=False, description="large people without a face, in what looks like the inside of a body, are tissue"

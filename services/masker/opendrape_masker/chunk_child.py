@@ -9,6 +9,7 @@ from opendrape.domain.policy import DetectRule, ResidualRule, Role
 from opendrape.media.child import serve
 from opendrape_masker.detectors import Detector, TextReader, build_detector, build_reader
 from opendrape_masker.detectors.nobody_inside import FACE_SCORE, NobodyInside
+from opendrape_masker.detectors.second_opinion import SecondOpinion, least_score
 from opendrape_masker.digests import digest_file
 from opendrape_masker.engine.chunk import ChunkMasker
 from opendrape_masker.engine.render import Job
@@ -32,7 +33,8 @@ class Detectors:
         floor = rule.weak_score if isinstance(rule, DetectRule) else rule.score
         key = (str(rule.role), purpose, floor)
         if key not in self._built:
-            self._built[key] = self._doubted(self._build(rule.role, purpose, floor))
+            detector = self._doubted(self._build(rule.role, purpose, floor))
+            self._built[key] = self._advised(detector, rule) if isinstance(rule, DetectRule) else detector
         return self._built[key]
 
     def _build(self, role: Role, purpose: Literal["detect", "residual"], floor: float) -> Detector:
@@ -43,6 +45,14 @@ class Detectors:
         if detector.role is not Role.PERSON_VEHICLE or not self._order.policy.nobody_inside:
             return detector
         return NobodyInside(detector, self._build(Role.FACE, "detect", FACE_SCORE))
+
+    def _advised(self, detector: Detector, rule: DetectRule) -> Detector:
+        opinion = next((one for one in self._order.policy.opinion if one.role is rule.role), None)
+        if opinion is None:
+            return detector
+        looks = read_timeline(self._order.timeline).looks(rule.max_gap_seconds)
+        second = self._build(rule.role, "residual", least_score(opinion, rule.weak_score))
+        return SecondOpinion(opinion, detector, second, asked_anyway=frozenset(looks[:: opinion.every_looks]))
 
     def reader(self) -> TextReader:
         """Reads what the second look takes for text."""

@@ -7,12 +7,12 @@ from pydantic import BaseModel
 
 from opendrape.adapters.policy_files import read_policy
 from opendrape.cli.policy_words import WORDS, explain
-from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, Policy, ResidualRule, Role
+from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, OpinionRule, Policy, ResidualRule, Role
 from opendrape.domain.scene_rules import CaseSheetRule, OutOfBodyRule, OverlayRule
 from opendrape.settings import shipped
 
-RULES = (DetectRule, AudioRule, EncodeRule, ResidualRule)
-NESTED = {"detect", "mask", "audio", "encode", "residual", "overlays", "out_of_body", "case_sheet"}
+RULES = (DetectRule, OpinionRule, AudioRule, EncodeRule, ResidualRule)
+NESTED = {"detect", "opinion", "mask", "audio", "encode", "residual", "overlays", "out_of_body", "case_sheet"}
 
 
 @pytest.mark.parametrize("rule", [*RULES, OutOfBodyRule, CaseSheetRule, OverlayRule])

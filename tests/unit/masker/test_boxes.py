@@ -27,3 +27,14 @@ def test_a_box_outside_the_picture_leaves_nothing() -> None:
     assert Box(-20, -20, -1, -1).clipped(100, 100) is None
     assert Box(-20, 10, 20, 200).clipped(100, 100) == Box(0, 10, 20, 100)
     assert hull(Box(0, 0, 1, 1), Box(5, 5, 6, 6)) == Box(0, 0, 6, 6)
+
+
+def test_a_box_is_widened_around_its_centre_and_never_narrowed() -> None:
+    """V-03."""
+    assert Box(10, 10, 20, 40).at_least(20, 10) == Box(5, 10, 25, 40)
+
+
+def test_a_box_reaches_the_borders_that_are_near() -> None:
+    """V-03."""
+    assert Box(4, 50, 96, 95).reaching(100, 100, within=5) == Box(0, 50, 100, 95)
+    assert Box(-2, 50, 60, 96).reaching(100, 100, within=5) == Box(-2, 50, 60, 100)

@@ -176,3 +176,22 @@ def test_a_vanished_thing_is_masked_on_along_its_speed() -> None:
     """V-03: held masks drift with the last known motion."""
     track = line({24: [(at(100), 0.9)], 30: [(at(130), 0.9)]})
     assert all(covered(track, 30 + step, at(130 + 5 * step)) for step in range(6))
+
+
+def test_a_thing_does_not_shrink_because_a_detector_draws_it_small_once() -> None:
+    """V-03: boxes flicker, things do not: neighbours in time say how large it is."""
+    track = line({24: [(at(100), 0.9)], 30: [(at(115, 115, 20), 0.4)], 36: [(at(100), 0.9)]})
+    assert all(covered(track, frame, at(100)) for frame in range(24, 37))
+
+
+def test_what_is_seen_at_a_border_is_masked_up_to_the_border() -> None:
+    """V-03: a face that the border cuts off is drawn too small; the strip beside it is face, too."""
+    made = rule()
+    track = TrackLine(made, LINE, LINE.looks(made.max_gap_seconds), (1280, 720))
+    for number, frame in enumerate(track.looks):
+        track.add(number, [(at(1220, 300), 0.9)] if 24 <= frame <= 48 else [])
+    assert all(covered(track, frame, Box(1220, 300, 1280, 350)) for frame in range(24, 49))
+    inner = TrackLine(made, LINE, LINE.looks(made.max_gap_seconds), (1280, 720))
+    for number, frame in enumerate(inner.looks):
+        inner.add(number, [(at(1120, 300), 0.9)] if 24 <= frame <= 48 else [])
+    assert not any(covered(inner, frame, Box(1270, 300, 1280, 350)) for frame in range(30, 43))

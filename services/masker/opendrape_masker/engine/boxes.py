@@ -48,6 +48,20 @@ class Box:
     def moved(self, dx: float, dy: float) -> Box:
         return Box(self.x0 + dx, self.y0 + dy, self.x1 + dx, self.y1 + dy)
 
+    def at_least(self, width: float, height: float) -> Box:
+        """The box around the same centre, no narrower than ``width`` and no lower than ``height``."""
+        dx, dy = max(0.0, width - self.width) / 2, max(0.0, height - self.height) / 2
+        return Box(self.x0 - dx, self.y0 - dy, self.x1 + dx, self.y1 + dy)
+
+    def reaching(self, width: float, height: float, *, within: float) -> Box:
+        """The box stretched to those borders of a picture that it comes nearer than ``within`` pixels."""
+        return Box(
+            min(self.x0, 0.0) if self.x0 < within else self.x0,
+            min(self.y0, 0.0) if self.y0 < within else self.y0,
+            max(self.x1, float(width)) if width - self.x1 < within else self.x1,
+            max(self.y1, float(height)) if height - self.y1 < within else self.y1,
+        )
+
     def clipped(self, width: int, height: int) -> Box | None:
         """The part inside a picture, None when nothing is."""
         box = Box(max(0.0, self.x0), max(0.0, self.y0), min(float(width), self.x1), min(float(height), self.y1))

@@ -15,15 +15,16 @@ from itertools import takewhile
 from opendrape.domain.policy import DetectRule, Motion
 from opendrape.domain.things import Thing
 from opendrape.domain.timeline import FrameSpan, Timeline
-from opendrape_masker.engine.boxes import Box, between, centre_shift, distance, hull, overlap
+from opendrape_masker.engine.boxes import Box, centre_shift, distance, hull, overlap
+from opendrape_masker.engine.passages import Passage
 from opendrape_masker.engine.regions import Target
 from opendrape_masker.engine.sightings import Seen, Sighting, may_be_one
 
-_SPEED_GROWTH = 0.25  # of the path between two looks: motion is not linear
 _LEAST_OVERLAP = 0.1
 _LONGEST_STEP = 1.5  # centre distance per look, in sizes of the thing
 _SIZE_RATIO = 2.2
 _NEAR_BORDER = 2.0  # sizes of the thing: what vanished this near a border went out there, however fast
+_AT_BORDER = 0.3  # sizes of the thing: what is seen this near a border is cut off by it, and reaches up to it
 _LONGEST_DRIFT = 2.0  # sizes of the thing
 
 
@@ -73,34 +74,6 @@ class LookFacts:
     """The beginnings, by class of thing."""
 
 
-@dataclass(slots=True)
-class _Motion:
-    """A thing between two looks: where it starts, where it ends."""
-
-    start: int
-    end: int
-    first: Box
-    last: Box
-    seen: int | None = None
-    thing: Thing | None = None
-
-    def at(self, tick: int, *, moving: bool) -> Box:
-        if not moving:
-            return hull(self.first, self.last)
-        if self.seen is not None:
-            return self._held_at(tick)
-        share = (tick - self.start) / max(1, self.end - self.start)
-        dx, dy = centre_shift(self.first, self.last)
-        path = max(abs(dx), abs(dy)) * _SPEED_GROWTH * 4 * share * (1 - share)
-        return between(self.first, self.last, share).grown(0.0, path)
-
-    def _held_at(self, tick: int) -> Box:
-        """Where it was seen it is where it was seen; after that (or before) it may be anywhere on its way."""
-        if tick != self.seen:
-            return hull(self.first, self.last)
-        return self.first if self.seen == self.start else self.last
-
-
 @dataclass
 class TrackLine:
     """All sightings of one rule, in the order of looks, and the regions that follow from them."""
@@ -111,7 +84,7 @@ class TrackLine:
     picture_size: tuple[int, int] | None = None
     spared: tuple[FrameSpan, ...] = ()
     _by_look: dict[int, list[Sighting]] = field(default_factory=dict)
-    _motions: dict[int, tuple[int, list[_Motion]]] = field(default_factory=dict)
+    _passages: dict[int, tuple[int, list[Passage]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reach = Reach.of(self.rule, self.timeline)
@@ -142,8 +115,8 @@ class TrackLine:
         tick = self.timeline.ticks[frame]
         moving = self.rule.motion is Motion.MOVING
         return [
-            Target(motion.at(tick, moving=moving).grown(self.rule.grow), str(motion.thing or self.rule.role))
-            for motion in self._motions_at(frame)
+            Target(passage.at(tick, moving=moving).grown(self.rule.grow), str(passage.thing or self.rule.role))
+            for passage in self._passages_at(frame)
         ]
 
     def needed(self, first: int, last: int) -> tuple[int, int]:
@@ -162,8 +135,8 @@ class TrackLine:
             for sighting in self._by_look.pop(look):
                 if sighting.after is not None:
                     sighting.after.before = None
-        for interval in list(takewhile(lambda interval: self._tick(interval) < horizon, self._motions)):
-            del self._motions[interval]
+        for interval in list(takewhile(lambda interval: self._tick(interval) < horizon, self._passages)):
+            del self._passages[interval]
 
     def facts_at(self, frame: int) -> LookFacts | None:
         """How many detections count at this frame and how many tracks begin at it; None when it is not a look."""
@@ -207,18 +180,18 @@ class TrackLine:
             if affinity > 0 and a.after is None and b.before is None:
                 a.after, b.before = b, a
 
-    def _motions_at(self, frame: int) -> list[_Motion]:
+    def _passages_at(self, frame: int) -> list[Passage]:
         if any(frame in span for span in self.spared):  # a person said so
             return []
         interval = bisect_right(self.looks, frame) - 1
         tick = self.timeline.ticks[frame]
-        known_at, motions = self._motions.get(interval, (None, []))
+        known_at, passages = self._passages.get(interval, (None, []))
         if known_at != self.newest:  # a later frame of the interval may be touched by looks that came since
-            motions = list(self._gather(interval))
-            self._motions[interval] = self.newest, motions
-        return [motion for motion in motions if motion.start <= tick <= motion.end]
+            passages = list(self._gather(interval))
+            self._passages[interval] = self.newest, passages
+        return [passage for passage in passages if passage.start <= tick <= passage.end]
 
-    def _gather(self, interval: int) -> Iterator[_Motion]:
+    def _gather(self, interval: int) -> Iterator[Passage]:
         """Every motion that touches the frames from look ``interval`` up to the next look."""
         start = self._tick(interval)
         end = self._tick(interval + 1) if interval + 1 < len(self.looks) else self.timeline.end_tick
@@ -227,45 +200,51 @@ class TrackLine:
         for look in range(first, bisect_right(self.looks, end + self._span(), key=ticks)):
             for sighting in self._by_look.get(look, ()):
                 if self.is_kept(sighting):
-                    yield from (m for m in self._motions_of(sighting) if m.start <= end and m.end >= start)
+                    yield from (m for m in self._passages_of(sighting) if m.start <= end and m.end >= start)
 
     def _span(self) -> int:
         return max(self.reach.bridge, self.reach.hold) + 2 * self.reach.gap
 
-    def _motions_of(self, sighting: Sighting) -> Iterator[_Motion]:
+    def _passages_of(self, sighting: Sighting) -> Iterator[Passage]:
         here = self._tick(sighting.look)
         after, before = sighting.after, sighting.before
         if after is not None and self.is_kept(after):
-            yield _Motion(here, self._tick(after.look), sighting.box, after.box, thing=sighting.thing)
+            last = self._extent(after)
+            yield Passage(here, self._tick(after.look), self._extent(sighting), last, thing=sighting.thing)
         else:
             yield self._held(sighting, forward=True)
         if before is None or not self.is_kept(before):
             yield self._held(sighting, forward=False)
 
-    def _held(self, sighting: Sighting, *, forward: bool) -> _Motion:
+    def _held(self, sighting: Sighting, *, forward: bool) -> Passage:
         """Masked on beyond the last (or before the first) sighting, drifting on with the last known speed."""
         here = self._tick(sighting.look)
         neighbour = sighting.look + (1 if forward else -1)
         to_look = abs(self._tick(neighbour) - here) if 0 <= neighbour < len(self.looks) else self.reach.hold
         length = max(self.reach.hold, to_look - 1)  # the neighbouring look itself saw nothing
-        drifted = hull(sighting.box, sighting.box.moved(*self._drift(sighting, length, forward=forward)))
-        drifted = hull(drifted, self._way_out(sighting.box))
+        seen = self._extent(sighting)
+        drifted = hull(seen, seen.moved(*self._drift(sighting, length, forward=forward)))
+        drifted = hull(drifted, self._reaching_out(seen, sighting.box.size * _NEAR_BORDER))  # where it may have gone
         if forward:
-            return _Motion(here, here + length, sighting.box, drifted, seen=here, thing=sighting.thing)
-        return _Motion(here - length, here, drifted, sighting.box, seen=here, thing=sighting.thing)
+            return Passage(here, here + length, seen, drifted, seen=here, thing=sighting.thing)
+        return Passage(here - length, here, drifted, seen, seen=here, thing=sighting.thing)
 
-    def _way_out(self, box: Box) -> Box:
-        """The box stretched to the borders by which the thing may have come or gone between two looks."""
+    def _extent(self, sighting: Sighting) -> Box:
+        """How large it is taken to be: no smaller than at the sightings before and after.
+
+        A detector's boxes flicker, most where it is least sure, and a cut-off thing is drawn too small; things do not
+        shrink between two looks.
+        """
+        if self.rule.motion is Motion.STATIC or not self.reach.recover:
+            return sighting.box
+        linked = [other.box for other in (sighting.before, sighting.after) if other is not None]
+        width, height = max([0.0, *(box.width for box in linked)]), max([0.0, *(box.height for box in linked)])
+        return self._reaching_out(sighting.box.at_least(width, height), sighting.box.size * _AT_BORDER)
+
+    def _reaching_out(self, box: Box, pixels: float) -> Box:
         if self.picture_size is None or self.rule.motion is Motion.STATIC:
             return box
-        width, height = self.picture_size
-        reach = box.size * _NEAR_BORDER
-        return Box(
-            min(box.x0, 0.0) if box.x0 < reach else box.x0,
-            min(box.y0, 0.0) if box.y0 < reach else box.y0,
-            max(box.x1, float(width)) if width - box.x1 < reach else box.x1,
-            max(box.y1, float(height)) if height - box.y1 < reach else box.y1,
-        )
+        return box.reaching(*self.picture_size, within=pixels)
 
     def _drift(self, sighting: Sighting, length: int, *, forward: bool) -> tuple[float, float]:
         other = sighting.before if forward else sighting.after

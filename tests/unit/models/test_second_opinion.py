@@ -1,0 +1,128 @@
+"""V-02, V-03: two detectors that err in different places are right together; the second is asked where it helps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from opendrape.domain.policy import OpinionRule, Role
+from opendrape.domain.things import Thing
+from opendrape_masker.detectors.detection import Detection, ModelFacts, Picture
+from opendrape_masker.detectors.second_opinion import SecondOpinion, least_score
+
+RULE = OpinionRule(
+    role=Role.FACE,
+    long_side_pixels=80,
+    doubt_score=0.3,
+    sure_score=0.8,
+    every_looks=4,
+    agree_score=0.1,
+    score_factor=2.5,
+    alone_factor=0.75,
+    least_pixels=10,
+)
+Hit = tuple[float, float, float, float, float]
+PLACE = (20.0, 20.0, 60.0, 70.0)
+
+
+@dataclass
+class _Sees:
+    """Sees the same shares of every picture; ``hits`` are pixels of a picture of 160 x 100."""
+
+    name: str
+    hits: tuple[Hit, ...]
+    shown: list[tuple[int, ...]] = field(default_factory=list)
+    role: Role = Role.FACE
+
+    @property
+    def model(self) -> ModelFacts:
+        return ModelFacts(self.name, self.role, "0" * 64)
+
+    def detect(self, pictures: Sequence[Picture], frames: Sequence[int]) -> list[list[Detection]]:
+        self.shown += [picture.shape for picture in pictures]
+        return [
+            [self._hit(hit, frame, picture.shape[1] / 160) for hit in self.hits]
+            for frame, picture in zip(frames, pictures, strict=True)
+        ]
+
+    def _hit(self, hit: Hit, frame: int, scale: float) -> Detection:
+        x0, y0, x1, y1, score = hit
+        return Detection(frame, self.role, score, x0 * scale, y0 * scale, x1 * scale, y1 * scale, Thing.FACE)
+
+
+def together(first: Sequence[Hit], second: Sequence[Hit], *, frame: int = 3) -> tuple[list[Detection], _Sees]:
+    asked = _Sees("second", tuple(second))
+    both = SecondOpinion(RULE, _Sees("first", tuple(first)), asked, asked_anyway=frozenset({8}))
+    [found] = both.detect([np.zeros((100, 160, 3), np.uint8)], [frame])
+    return found, asked
+
+
+@pytest.mark.parametrize("score", [0.25, 0.85])
+def test_the_second_is_not_asked_where_the_first_is_sure_or_sees_next_to_nothing(score: float) -> None:
+    """V-02: a second network at every look would cost more than all the rest."""
+    found, asked = together([(*PLACE, score)], [(*PLACE, 0.9)])
+    assert [hit.score for hit in found] == [score]
+    assert not asked.shown
+
+
+def test_it_is_asked_about_a_doubtful_hit_on_a_picture_of_its_own_size() -> None:
+    """V-02."""
+    _, asked = together([(*PLACE, 0.5)], [])
+    assert asked.shown == [(50, 80, 3)]
+
+
+def test_it_is_asked_at_its_own_looks_whatever_the_first_one_says() -> None:
+    """V-02: a face that the first network never sees starts a track all the same."""
+    found, _ = together([], [(*PLACE, 0.3)], frame=8)
+    assert [(hit.score, hit.frame) for hit in found] == [(0.75, 8)]
+    assert together([], [(*PLACE, 0.3)], frame=9)[0] == []
+
+
+def test_a_doubtful_hit_stands_with_its_word_and_counts_less_without() -> None:
+    """V-03: folds of tissue are no faces; only one of two networks takes them for some."""
+    assert together([(*PLACE, 0.7)], [(*PLACE, 0.12)])[0][0].score == 0.7
+    assert together([(*PLACE, 0.7)], [(*PLACE, 0.09)])[0][0].score == pytest.approx(0.525)
+    assert together([(*PLACE, 0.7)], [(100.0, 20.0, 140.0, 70.0, 0.9)])[0][1].score == pytest.approx(0.525)
+
+
+def test_a_sure_hit_needs_nobody() -> None:
+    """V-02: fail closed: a face that only one network sees, and that one surely, stays a face."""
+    found, asked = together([(*PLACE, 0.85), (100.0, 20.0, 140.0, 70.0, 0.4)], [])
+    assert asked.shown
+    assert [hit.score for hit in found] == [0.85, pytest.approx(0.3)]
+
+
+def test_what_is_too_small_for_the_second_one_is_not_doubted() -> None:
+    """V-02: at half the size it cannot see a face of 18 pixels."""
+    tiny = (20.0, 20.0, 38.0, 38.0)
+    assert together([(*tiny, 0.6)], [])[0][0].score == 0.6
+
+
+def test_where_both_see_a_thing_it_is_as_large_as_both_say() -> None:
+    """V-03: each cuts off another part of a masked face."""
+    [hit], _ = together([(*PLACE, 0.6)], [(16.0, 24.0, 58.0, 78.0, 0.5)])
+    assert (hit.x0, hit.y0, hit.x1, hit.y1) == pytest.approx((16.0, 20.0, 60.0, 78.0))
+    assert hit.score == 0.99
+
+
+def test_two_people_side_by_side_stay_two() -> None:
+    """V-03."""
+    neighbour = (70.0, 20.0, 110.0, 70.0)
+    found, _ = together([(*PLACE, 0.6), (*neighbour, 0.5)], [(*PLACE, 0.3), (*neighbour, 0.3)])
+    assert [round(hit.x0) for hit in found] == [20, 70]
+
+
+def test_it_answers_for_the_first_ones_role_and_weights() -> None:
+    """V-17."""
+    both = SecondOpinion(RULE, _Sees("first", ()), _Sees("second", ()))
+    assert (both.role, both.model.name) == (Role.FACE, "first")
+    assert both.detect([], []) == []
+
+
+def test_the_second_one_reports_down_to_what_can_matter() -> None:
+    """V-03: weak hits extend a track, and weaker ones of the shy network count as much."""
+    assert least_score(RULE, 0.2) == pytest.approx(0.08)
+    assert least_score(RULE, 0.5) == pytest.approx(0.1)
