@@ -7,7 +7,20 @@ from collections.abc import Sequence
 
 import typer
 
-from opendrape.cli import doctor, interruption, keymap, keys, mask, models, policy, receipts, run, sample, selftest, serve
+from opendrape.cli import (
+    doctor,
+    interruption,
+    keymap,
+    keys,
+    mask,
+    models,
+    policy,
+    receipts,
+    run,
+    sample,
+    selftest,
+    serve,
+)
 from opendrape.cli.exit_codes import ExitCode
 from opendrape.cli.interruption import Interrupted
 from opendrape.errors import ConfigurationError, OpenDrapeError

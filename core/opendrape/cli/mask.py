@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,12 +20,17 @@ from opendrape.cli.configuration import (
 from opendrape.cli.marked import Regions, marked_regions
 from opendrape.cli.models import prepare_models
 from opendrape.cli.muted import Mutes, muted_intervals
+from opendrape.cli.preview import Preview, WithOriginals, preview_wish
 from opendrape.cli.progress import shown_progress
+from opendrape.cli.report_files import Reports, report_files, write_reports
 from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MarkedRegion, MaskReport
 from opendrape.embedded import empty_folder, sole_owner
 from opendrape.settings import Settings
+
+if TYPE_CHECKING:
+    from opendrape_masker.preview.orders import PreviewWish
 
 Source = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The video.")]
 Target = Annotated[Path, typer.Option("--output", help="The masked file (MP4); never overwritten.")]
@@ -37,6 +42,9 @@ def mask(
     policy: PolicyName = "faces",
     region: Regions = None,
     mute: Mutes = None,
+    preview: Preview = None,
+    preview_with_originals: WithOriginals = False,
+    report: Reports = None,
     state_dir: StateDir = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -48,16 +56,19 @@ def mask(
     regions = marked_regions(region)
     chosen = chosen.model_copy(update={"audio": chosen.audio.with_intervals(muted_intervals(mute))})
     _refuse_bad_target(file, output)
+    wish = preview_wish(terminal, preview, with_originals=preview_with_originals, output=output)
+    pages = report_files(report, output=output)
     if dry_run:
         missing = missing_roles(settings, chosen)
         terminal.say(f"would mask one file under policy '{policy}'; models missing: {', '.join(missing) or 'none'}")
         terminal.result({"dry_run": True, "policy": policy, "missing_roles": list(missing)})
         return
     prepare_models(terminal, settings, chosen)
-    report = _mask(terminal, file, output, chosen, settings, regions)
-    tracks = ", ".join(f"{count} {role}" for role, count in sorted(report.tracks.items())) or "none"
-    terminal.say(f"masked: {report.frames} frames, {report.masked_frames} with masks; tracks: {tracks}; checks passed")
-    terminal.result({"policy": policy, "report": report.model_dump(mode="json")})
+    done = _mask(terminal, file, output, chosen, settings, regions, wish)
+    write_reports(pages, done, chosen)
+    tracks = ", ".join(f"{count} {role}" for role, count in sorted(done.tracks.items())) or "none"
+    terminal.say(f"masked: {done.frames} frames, {done.masked_frames} with masks; tracks: {tracks}; checks passed")
+    terminal.result({"policy": policy, "report": done.model_dump(mode="json")})
 
 
 def _mask(
@@ -67,6 +78,7 @@ def _mask(
     policy: Policy,
     settings: Settings,
     regions: tuple[MarkedRegion, ...],
+    preview: PreviewWish | None,
 ) -> MaskReport:
     from opendrape_masker.single import mask_file
 
@@ -82,6 +94,7 @@ def _mask(
             settings=settings,
             regions=regions,
             on_progress=lambda fraction: shown(fraction, ""),
+            preview=preview,
         )
 
 

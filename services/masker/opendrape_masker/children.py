@@ -45,7 +45,7 @@ def run_mask_child(
         policy=policy,
         regions=regions,
         confirmed=confirmed,
-        limits=Limits(**settings.media.model_dump(include=set(Limits.model_fields))),
+        limits=limits_of(settings),
         threads=settings.masker_threads,
         window_bytes=settings.masker.window_memory_bytes,
         models_dir=settings.models_dir.absolute(),
@@ -84,8 +84,13 @@ def _sound_order(settings: Settings, audio: AudioRule, descriptor: int | None) -
         return None
     if descriptor is None:
         raise PermanentError("sound is to be kept, but the source is not open", reason="source_unreadable")
-    limits = Limits(**settings.media.model_dump(include=set(Limits.model_fields)))
+    limits = limits_of(settings)
     return SoundOrder(descriptor=descriptor, rule=audio, limits=limits)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The settings' limits on untrusted media, as orders carry them."""
+    return Limits(**settings.media.model_dump(include=set(Limits.model_fields)))
 
 
 def child_limits(settings: Settings, folder: Path, readable: tuple[Path, ...]) -> ChildLimits:

@@ -64,6 +64,11 @@ class MaskAnswer(_Order):
     sha256: str
     report: MaskReport
 
+    @property
+    def evidence(self) -> Path:
+        """What was painted on each frame, beside the chunk."""
+        return self.path.with_name("evidence.bin")
+
 
 class SoundOrder(_Order):
     """Take the sound of the video behind ``descriptor`` as ``rule`` says."""

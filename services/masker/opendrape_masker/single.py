@@ -15,6 +15,8 @@ from opendrape.errors import MediaRefused
 from opendrape.media.probing import probe_in_child
 from opendrape.settings import Settings
 from opendrape_masker.children import run_assemble_child, run_mask_child, scratch_folder
+from opendrape_masker.preview.making import make_preview
+from opendrape_masker.preview.orders import PreviewWish
 from opendrape_masker.reports import summed
 
 
@@ -27,8 +29,11 @@ def mask_file(
     regions: tuple[MarkedRegion, ...] = (),
     confirmed: tuple[ConfirmedInterval, ...] = (),
     on_progress: Callable[[float], None] = lambda _share: None,
+    preview: PreviewWish | None = None,
 ) -> MaskReport:
     """Mask ``source`` into ``output`` (MP4). Nothing appears at ``output`` unless every check passed.
+
+    A ``preview`` is drawn from the finished file.
 
     Raises the error tree's errors: ``MediaRefused``, ``FidelityBroken``, ``ResidualFound``, ``BlobConflict`` when
     ``output`` exists with other content.
@@ -38,7 +43,7 @@ def mask_file(
     except OSError as error:
         raise MediaRefused("the source cannot be opened", reason="source_unreadable") from error
     try:
-        return _mask_open(descriptor, output, policy, settings, regions, confirmed, on_progress)
+        return _mask_open(descriptor, output, policy, settings, regions, confirmed, on_progress, preview)
     finally:
         os.close(descriptor)
 
@@ -51,6 +56,7 @@ def _mask_open(
     regions: tuple[MarkedRegion, ...],
     confirmed: tuple[ConfirmedInterval, ...],
     on_progress: Callable[[float], None],
+    preview: PreviewWish | None,
 ) -> MaskReport:
     probed = probe_in_child(descriptor, settings)
     spans = probed.timeline.chunks(policy.chunk_seconds)
@@ -84,6 +90,17 @@ def _mask_open(
             descriptor=descriptor,
         )
         LocalBlobStore(output.parent.absolute()).put(output.name, joined.path, sha256=joined.sha256)
+        if preview is not None:
+            make_preview(
+                preview,
+                settings=settings,
+                source=descriptor,
+                masked=joined.path,
+                media=probed.media,
+                timeline=timeline,
+                evidence=tuple(answer.evidence for answer in answers),
+                folder=_sub_folder(folder, len(spans)),
+            )
     return summed([answer.report for answer in answers]).model_copy(update={"sound": joined.sound})
 
 

@@ -16,8 +16,7 @@ from opendrape.errors import MediaRefused, ResidualFound
 from opendrape.media.child import run_child
 from opendrape.media.probing import probe_in_child
 from opendrape.settings import Settings
-from opendrape_masker.children import child_limits
-from opendrape_masker.orders import Limits
+from opendrape_masker.children import child_limits, limits_of
 from opendrape_masker.selftest.orders import ClipSource, InsertOrder, JudgeOrder
 from opendrape_masker.selftest.verdicts import ClipVerdict, EventVerdict
 from opendrape_masker.single import mask_file
@@ -202,11 +201,6 @@ def _child(
         limits=child_limits(bench.settings, bench.folder, readable),
         on_message=lambda message: on_progress(float(message.get("progress", 0.0))),
     )
-
-
-def limits_of(settings: Settings) -> Limits:
-    """The settings' limits on untrusted media, as orders carry them."""
-    return Limits(**settings.media.model_dump(include=set(Limits.model_fields)))
 
 
 @contextmanager
