@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from opendrape.adapters.device_files import with_device
 from opendrape.adapters.policy_files import read_policy
 from opendrape.domain.policy import Policy, Role
 from opendrape.errors import ConfigurationError
@@ -39,9 +40,10 @@ def load_settings(*, state_dir: Path | None = None, destination: Path | None = N
         raise ConfigurationError(f"settings cannot be used: {faults}", reason="settings_invalid") from error
 
 
-def policy_named(settings: Settings, name: str) -> Policy:
-    """The policy from its file; nothing is written."""
-    return read_policy(settings.policy_folders, name)
+def policy_named(settings: Settings, name: str, *, device: str | None = None, allow_unverified: bool = False) -> Policy:
+    """The policy from its file, with a device profile when one is chosen; nothing is written."""
+    policy = read_policy(settings.policy_folders, name)
+    return with_device(policy, settings.policy_folders, device, allow_unverified=allow_unverified)
 
 
 def missing_roles(settings: Settings, policy: Policy) -> tuple[Role, ...]:

@@ -23,9 +23,11 @@ from opendrape.cli.muted import Mutes, muted_intervals
 from opendrape.cli.preview import Preview, WithOriginals, preview_wish
 from opendrape.cli.progress import shown_progress
 from opendrape.cli.report_files import Reports, report_files, write_reports
+from opendrape.cli.scene_options import AllowUnverified, DeviceId, Intervals, confirmed_intervals
 from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MarkedRegion, MaskReport
+from opendrape.domain.scene_facts import ConfirmedInterval
 from opendrape.embedded import empty_folder, sole_owner
 from opendrape.settings import Settings
 
@@ -42,6 +44,9 @@ def mask(
     policy: PolicyName = "faces",
     region: Regions = None,
     mute: Mutes = None,
+    device: DeviceId = None,
+    allow_unverified_device: AllowUnverified = False,
+    interval: Intervals = None,
     preview: Preview = None,
     preview_with_originals: WithOriginals = False,
     report: Reports = None,
@@ -52,8 +57,8 @@ def mask(
 ) -> None:
     """Mask one file into another: same engine, same checks, but no pseudonym, no receipt, nothing remembered."""
     terminal, settings = Terminal(as_json=as_json, quiet=quiet), load_settings(state_dir=state_dir)
-    chosen = policy_named(settings, policy)
-    regions = marked_regions(region)
+    chosen = policy_named(settings, policy, device=device, allow_unverified=allow_unverified_device)
+    regions, confirmed = marked_regions(region), confirmed_intervals(interval)
     chosen = chosen.model_copy(update={"audio": chosen.audio.with_intervals(muted_intervals(mute))})
     _refuse_bad_target(file, output)
     wish = preview_wish(terminal, preview, with_originals=preview_with_originals, output=output)
@@ -64,7 +69,7 @@ def mask(
         terminal.result({"dry_run": True, "policy": policy, "missing_roles": list(missing)})
         return
     prepare_models(terminal, settings, chosen)
-    done = _mask(terminal, file, output, chosen, settings, regions, wish)
+    done = _mask(terminal, file, output, chosen, settings, (regions, confirmed), wish)
     write_reports(pages, done, chosen)
     tracks = ", ".join(f"{count} {role}" for role, count in sorted(done.tracks.items())) or "none"
     terminal.say(f"masked: {done.frames} frames, {done.masked_frames} with masks; tracks: {tracks}; checks passed")
@@ -77,7 +82,7 @@ def _mask(
     output: Path,
     policy: Policy,
     settings: Settings,
-    regions: tuple[MarkedRegion, ...],
+    said: tuple[tuple[MarkedRegion, ...], tuple[ConfirmedInterval, ...]],
     preview: PreviewWish | None,
 ) -> MaskReport:
     from opendrape_masker.single import mask_file
@@ -92,7 +97,8 @@ def _mask(
             output,
             policy=policy,
             settings=settings,
-            regions=regions,
+            regions=said[0],
+            confirmed=said[1],
             on_progress=lambda fraction: shown(fraction, ""),
             preview=preview,
         )
