@@ -129,7 +129,9 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "output_differs": "The masked file is no longer what was checked.",
         "blob_conflict": "The destination holds another file under this name.",
         # smart render: why pictures were encoded anew that could have been copied
-        "smart_render_codec": "Only H.264 is copied.",
+        "smart_render_codec": "Only H.264 is copied, and only into H.264.",
+        "smart_render_lossless": "Lossless pictures cannot stand between copied ones.",
+        "smart_render_colour": "The colours are described in messages that are not copied.",
         "smart_render_bit_depth": "Only eight bits a sample are copied.",
         "smart_render_pixel_format": "Only 4:2:0 is copied.",
         "smart_render_profile": "The source's profile is not one that is copied.",

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Final
 
 from opendrape.domain.media_info import FieldOrder, MediaInfo
+from opendrape.domain.policy import EncodeRule
 from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape.media.allowed import without_range
 from opendrape.media.avc_configuration import StreamHead, stream_head
@@ -81,14 +82,20 @@ class NotCopyable:
 
 
 def copyable_groups(
-    descriptor: int, *, media: MediaInfo, timeline: Timeline, limits: MediaLimits, span: FrameSpan | None = None
+    descriptor: int,
+    *,
+    media: MediaInfo,
+    timeline: Timeline,
+    limits: MediaLimits,
+    encode: EncodeRule,
+    span: FrameSpan | None = None,
 ) -> Copyable | NotCopyable:
-    """Look at the packets of ``span`` (default: all) once; nothing is decoded.
+    """Look at the packets of ``span`` (default: all) once; nothing is decoded. ``encode``: how the others are written.
 
-    :class:`NotCopyable` depends on the head of the source alone, never on ``span``. Raises :class:`MediaRefused` when
-    the source cannot be read at all.
+    :class:`NotCopyable` depends on the rule and the head of the source alone, never on ``span``. Raises
+    :class:`MediaRefused` when the source cannot be read at all.
     """
-    if (reason := _reason_in_facts(media)) is not None:
+    if (reason := _reason_in_facts(media, encode)) is not None:
         return NotCopyable(reason)
     wanted = FrameSpan(0, len(timeline)) if span is None else span
     with opened_video(descriptor, limits, threads=1) as video:
@@ -106,9 +113,10 @@ def copyable_groups(
     return Copyable(head, media, timeline, wanted, groups, depth)
 
 
-def _reason_in_facts(media: MediaInfo) -> str | None:
+def _reason_in_facts(media: MediaInfo, encode: EncodeRule) -> str | None:
     checks = {
-        "smart_render_codec": media.codec != "h264",
+        "smart_render_codec": media.codec != "h264" or encode.codec != "h264",
+        "smart_render_lossless": encode.crf == 0,  # a profile of its own
         "smart_render_bit_depth": media.bit_depth != 8,
         "smart_render_pixel_format": without_range(media.pixel_format) != "yuv420p",
         "smart_render_interlaced": media.field_order is not FieldOrder.PROGRESSIVE,
@@ -134,9 +142,19 @@ def _reason_in_head(sequence: SequenceSet, media: MediaInfo) -> str | None:
         "smart_render_bit_depth": sequence.format.depths != (8, 8),
         "smart_render_interlaced": not coding.frames_only,
         "smart_render_geometry": coding.size_in_macroblocks != coded or bool(coding.crop[0] or coding.crop[2]),
+        "smart_render_colour": not _says_colours(sequence, media),
         "smart_render_reordering": sequence.buffered > _MOST_REORDERED or coding.references > sequence.buffered,
     }
     return next((reason for reason, holds in checks.items() if holds), None)
+
+
+def _says_colours(sequence: SequenceSet, media: MediaInfo) -> bool:
+    """False when the pictures' colours are named somewhere else too, in messages that are not copied."""
+    said, colour = sequence.description, media.colour
+    if said is None or said.full_range is None:
+        return True
+    same = said.colours in (None, (colour.primaries, colour.transfer, colour.matrix))
+    return same and said.full_range == colour.full_range
 
 
 def _reason_in_boxes(descriptor: int, kind: Kind) -> str | None:

@@ -15,7 +15,6 @@ from opendrape.media.parameter_sets import (
     BASELINE,
     HIGH,
     MAIN,
-    NO_DESCRIPTION,
     WITH_CHROMA_FORMAT,
     Restriction,
     SequenceSet,
@@ -27,6 +26,7 @@ _PROFILE_NAMES = {BASELINE: "baseline", MAIN: "main", HIGH: "high"}
 _NO_BIDIRECTIONAL = 0x04  # constraint_set5_flag of the High profile (A.2.4.2)
 _SIMPLE_FORMAT = golomb(1) + golomb(0) + golomb(0) + "00"  # 4:2:0, 8 bit, no bypass, flat scaling
 _UNIT_HEADER = b"\x67"
+_NO_DESCRIPTION = "00000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,12 @@ def _shown_like(ours: SequenceSet, source: SequenceSet) -> bytes:
     if source.description is None and restriction is None:
         bits += "0"
     else:
-        bits += "1" + (source.description or NO_DESCRIPTION) + "000" + _restriction_bits(restriction)
+        bits += (
+            "1"
+            + (source.description.bits if source.description else _NO_DESCRIPTION)
+            + "000"
+            + _restriction_bits(restriction)
+        )
     return _UNIT_HEADER + payload_of(bits)
 
 

@@ -9,8 +9,6 @@ from opendrape.media.bits import BitReader
 
 BASELINE, MAIN, EXTENDED, HIGH = 66, 77, 88, 100
 WITH_CHROMA_FORMAT: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
-NO_DESCRIPTION: Final = "00000"
-"""The describing part of a VUI that describes nothing."""
 
 _OWN_ASPECT: Final = 255
 _MOST_NUMBERS: Final = 256
@@ -62,8 +60,20 @@ class Coding:
 
 
 @dataclass(frozen=True, slots=True)
+class Description:
+    """The describing part of a VUI (E.1.1, up to the timing): ``bits`` as they stand, and the colours it names.
+
+    ``colours``: primaries, transfer, matrix, None where nothing is said; ``full_range`` likewise.
+    """
+
+    bits: str
+    colours: tuple[int, int, int] | None = None
+    full_range: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SequenceSet:
-    """One sequence parameter set. ``description`` is the describing part of its VUI as it stands, None without one."""
+    """One sequence parameter set; ``description`` is None without a VUI."""
 
     profile: int
     constraints: int
@@ -71,7 +81,7 @@ class SequenceSet:
     number: int
     format: Format
     coding: Coding
-    description: str | None
+    description: Description | None
     restriction: Restriction | None
 
     @property
@@ -183,24 +193,27 @@ def _order(bits: BitReader) -> Order:
     return Order(kind, 0, is_implied)
 
 
-def _usability(bits: BitReader) -> tuple[str, Restriction | None]:
+def _usability(bits: BitReader) -> tuple[Description, Restriction | None]:
     start = bits.position
     if bits.flag() and bits.unsigned(8) == _OWN_ASPECT:
         bits.take(32)
     if bits.flag():
         bits.flag()
-    if bits.flag():
-        bits.take(4)
-        if bits.flag():
-            bits.take(24)
+    full_range, colours = _colours(bits) if bits.flag() else (None, None)
     if bits.flag():
         bits.golomb(), bits.golomb()
     if bits.flag():
         bits.take(65)
-    description = bits.since(start)
+    description = Description(bits.since(start), colours, full_range)
     models = sum(_buffer_model(bits) for _ in range(2) if bits.flag())
     bits.take(2 if models else 1)
     return description, _restriction(bits) if bits.flag() else None
+
+
+def _colours(bits: BitReader) -> tuple[bool, tuple[int, int, int] | None]:
+    bits.take(3)
+    full_range = bits.flag()
+    return full_range, (bits.unsigned(8), bits.unsigned(8), bits.unsigned(8)) if bits.flag() else None
 
 
 def _buffer_model(bits: BitReader) -> int:

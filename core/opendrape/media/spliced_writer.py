@@ -39,7 +39,6 @@ class _Encoded:
     is_settled: bool = False
     is_dropped: bool = False
     arrived: int = 0
-    given: int = 0
     packets: deque[Packet[VideoStream]] = field(default_factory=deque)
 
     @property
@@ -117,8 +116,6 @@ class SplicedWriter:
         if starts:
             self._begin(group)
         self._encoder = self._encoder or self._new_encoder()
-        if self._open is not None:
-            self._open.given += 1
         self._next += 1
         self._take(self._encoder.encode(picture, starts_group=starts))
         self._drain()
@@ -145,6 +142,8 @@ class SplicedWriter:
         self._open.packets.clear()
         self._open = None
         self._next = span.end
+        if not self._awaits_packets():
+            self._encoder = None  # what it still holds is not worth encoding
         self._drain()
 
     def _check_copyable(self, span: FrameSpan) -> None:
@@ -153,8 +152,9 @@ class SplicedWriter:
 
     def _begin(self, group: Group) -> None:
         self._settle()
-        self._open = _Encoded(group.span)
-        self._queue.append(self._open)
+        item = _Encoded(group.span, is_settled=not group.is_copyable)
+        self._queue.append(item)
+        self._open = item if group.is_copyable else None
 
     def _settle(self) -> None:
         if self._open is not None:
@@ -162,7 +162,7 @@ class SplicedWriter:
             self._open = None
 
     def _finish_run(self) -> None:
-        """End the encoder; what it still holds of groups that were dropped is not worth encoding."""
+        """End the encoder, flushed unless it only holds pictures of groups that were dropped."""
         self._settle()
         if self._encoder is not None and self._awaits_packets():
             self._take(self._encoder.flush())

@@ -43,7 +43,9 @@ def groups_of(path: Path, span: FrameSpan | None = None) -> Copyable | NotCopyab
     """What can be copied of a file."""
     found = probed(path)
     with descriptor(path) as number:
-        return copyable_groups(number, media=found.media, timeline=found.timeline, limits=LIMITS, span=span)
+        return copyable_groups(
+            number, media=found.media, timeline=found.timeline, limits=LIMITS, encode=FAST, span=span
+        )
 
 
 def every_second(number: int, group: Group) -> str:
