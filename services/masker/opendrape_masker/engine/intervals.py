@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from opendrape.domain.regions import FoundInterval
 from opendrape.domain.timeline import Timeline
-from opendrape_masker.engine.regions import PixelRect
+from opendrape_masker.engine.regions import PixelRect, Target
 
 MOST_INTERVALS = 1000
 """Per report; past that, pauses are closed, shortest first, and the report says so: nothing is left out."""
@@ -24,7 +24,7 @@ class IntervalTally:
     _open: dict[str, FoundInterval] = field(default_factory=dict)
     joined: bool = False
 
-    def note(self, frame: int, regions: Sequence[PixelRect]) -> None:
+    def note(self, frame: int, regions: Sequence[Target | PixelRect]) -> None:
         """What is hidden on ``frame``; frames come in order, one that is left out ends every interval."""
         counts = Counter(region.label for region in regions)
         for role in [role for role, span in self._open.items() if role not in counts or span.end_frame != frame]:
