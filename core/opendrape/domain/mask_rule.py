@@ -14,8 +14,8 @@ MOST_CELLS_ACROSS = 2
 """The weakest effect that a policy may ask for; measured, see ``docs/effects.md``, and held by a test."""
 
 
-SMALLEST_COSMETIC_PIXELS = 16
-"""Shorter side below which a region is always painted solid: an effect would have nothing to work with."""
+SMALLEST_COSMETIC_PIXELS = 32
+"""Shorter side from which cosmetic effects were measured; a smaller region is always painted solid."""
 
 ALL_LABELS = ("marked", *(str(thing) for thing in Thing))
 """Everything that a region may be labelled as."""

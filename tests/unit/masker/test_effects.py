@@ -21,7 +21,7 @@ from tests.fakes.frames import facts, picture
 
 COSMETIC = [effect for effect in Effect if effect.is_cosmetic]
 FORMATS = ["gray", "yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le"]
-BOXES = [Box(10.4, 11.2, 50.9, 41.1), Box(-30, -30, 37, 25), Box(120, 60, 400, 400)]
+BOXES = [Box(10.4, 11.2, 50.9, 41.1), Box(-30, -30, 47, 45), Box(120, 60, 400, 400)]
 
 
 def depth(pixel_format: str) -> int:
@@ -134,7 +134,7 @@ def test_pixels_of_a_cell_are_of_one_tone_and_a_blur_has_no_edges() -> None:
     assert max(np.abs(np.diff(soft, axis=axis)).max() for axis in (0, 1)) <= 4
 
 
-@given(st.integers(16, 4000), st.integers(16, 4000), st.integers(1, 2))
+@given(st.integers(32, 4000), st.integers(32, 4000), st.integers(1, 2))
 def test_cells_are_as_large_as_the_strength_asks(width: int, height: int, across: int) -> None:
     """V-07: relative to the region, at every size and shape."""
     rows, columns = cell_grid(width, height, across)
@@ -158,9 +158,9 @@ SIZES = [(32, 32), (150, 100), (320, 240), (1280, 720), (3840, 2160)]
 def test_every_effect_changes_every_region_at_every_picture_size(size: tuple[int, int], effect: Effect) -> None:
     """V-07: a picture of 150 pixels included, where the predecessor changed nothing; from one pixel to nearly all."""
     width, height = size
-    sides = sorted({1, 2, 7, 15, 16, 17, 31, min(height - 1, 64), height // 2, height - 1})
+    sides = {1, 2, 7, 31, 32, 33, height - 1} if height < 1000 else {1, 32, height // 2}
     painter = Painter.of(MaskRule(effect=effect, dilate_pixels=0), facts(width, height))
-    for side in sides:
+    for side in sorted(side for side in sides if side < height):
         shown = scene(width, height)
         before = planes_of(shown)
         rects = painter.rectangles([Target(Box(3, 1, min(width, 3 + side), min(height, 1 + side)), "text")])

@@ -39,7 +39,7 @@ def repainted(
     if number == 0 and effect is Effect.NORMALISED_GRAY_BLUR:
         tones = _evened(tones, unit)
     laid_out = _laid_out(tones, scattered=effect is Effect.PIXELATE)
-    return _enlarged(laid_out.round().astype(part.dtype), part.shape, smooth=effect is not Effect.PIXELATE)
+    return enlarged(laid_out.round().astype(part.dtype), part.shape, smooth=effect is not Effect.PIXELATE)
 
 
 def cell_tones(part: Array, inside: Array | None, grid: tuple[int, int]) -> Array:
@@ -63,10 +63,12 @@ def _evened(tones: Array, unit: int) -> Array:
 
 def _laid_out(tones: Array, *, scattered: bool) -> Array:
     """The tones in rising order at places fixed by the grid alone; the mean where a cell had none."""
-    has_tone = ~np.isnan(tones).ravel()
+    flat = tones.ravel()
+    has_tone = ~np.isnan(flat)
+    rising = np.sort(flat[has_tone])
     places = _places(*tones.shape, scattered)
-    laid_out = np.full(tones.size, np.nanmean(tones), np.float32)
-    laid_out[places[has_tone[places]]] = np.sort(tones.ravel()[has_tone])
+    laid_out = np.full(flat.size, rising.mean(), np.float32)
+    laid_out[places[has_tone[places]]] = rising
     return laid_out.reshape(tones.shape)
 
 
@@ -79,6 +81,7 @@ def _places(rows: int, columns: int, scattered: bool) -> Array:
     return np.argsort((down / rows + across / columns).ravel(), kind="stable")
 
 
-def _enlarged(tones: Array, shape: tuple[int, ...], *, smooth: bool) -> Array:
+def enlarged(tones: Array, shape: tuple[int, ...], *, smooth: bool) -> Array:
+    """A sample per pixel from a tone per cell: blocks, or soft passages from one tone to the next."""
     size = (shape[1], shape[0])
     return np.asarray(cv2.resize(tones, size, interpolation=cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST))

@@ -13,7 +13,17 @@ from opendrape.media.reader import Picture
 from opendrape_masker.engine.boxes import Box
 from opendrape_masker.engine.effects import cell_grid, repainted
 from opendrape_masker.engine.pictures import Array, plane_array
-from opendrape_masker.engine.regions import Painted, PixelRect, Target, hidden_boxes, inside_of, part_of
+from opendrape_masker.engine.regions import (
+    Painted,
+    PixelRect,
+    Target,
+    columns_of,
+    hidden_boxes,
+    inside_of,
+    part_of,
+    rows_of,
+    scale_of,
+)
 from opendrape_masker.engine.traces import is_plainly_changed, traces
 
 __all__ = ["Coat", "Painter", "PixelRect", "yuv_fill"]
@@ -43,22 +53,30 @@ class Coat:
 
 @dataclass(frozen=True, slots=True)
 class Painter:
-    """Paints regions of one video. ``unit`` is one level of 8 bits at the video's depth."""
+    """Paints regions of one video. ``unit`` is one level of 8 bits at the video's depth.
+
+    ``plain`` is the coat when every class gets the same solid box: the common case, and the fast one.
+    """
 
     rule: MaskRule
     coats: Mapping[str, Coat]
+    plain: Coat | None
     size: tuple[int, int]
     unit: int
 
     @classmethod
     def of(cls, rule: MaskRule, media: MediaInfo) -> Painter:
         coats = {label: Coat.of(rule.look_of(label), media) for label in ("", *ALL_LABELS)}
-        return cls(rule, coats, (media.width, media.height), 1 << (media.bit_depth - 8))
+        first, *others = set(coats.values())
+        plain = first if not others and (first.effect, first.shape) == (Effect.SOLID, Shape.BOX) else None
+        return cls(rule, coats, plain, (media.width, media.height), 1 << (media.bit_depth - 8))
 
     def coat_of(self, rect: PixelRect) -> Coat:
         """How a region is painted: as its class asks, but a solid box when it must be solid or is the whole picture,
         and solid when it is too small for anything else.
         """
+        if self.plain is not None:
+            return self.plain
         coat = self.coats.get(rect.label) or self.coats[""]
         if rect.must_be_solid or rect.corners == (0, 0, *self.size):
             return replace(coat, effect=Effect.SOLID, shape=Shape.BOX)
@@ -76,6 +94,8 @@ class Painter:
         for rect in sorted(inside, key=lambda r: (-r.area, r.y0, r.x0, r.x1, r.label, r.must_be_solid)):
             if not any(other.encloses(rect) and self._makes_needless(other, rect) for other in kept):
                 kept.append(rect)
+        if self.plain is not None:
+            return kept
         # solid colour comes last: nothing may be smeared over it
         return sorted(kept, key=lambda rect: not self.coat_of(rect).effect.is_cosmetic)
 
@@ -88,9 +108,9 @@ class Painter:
         if not rectangles:
             return []
         planes = [plane_array(plane) for plane in picture.writable_planes()[:3]]
+        if self.plain is not None:
+            return self._fill_boxes(planes, rectangles, self.plain)
         cosmetic = [rect for rect in rectangles if self.coat_of(rect).effect.is_cosmetic]
-        if not cosmetic:
-            return [self._fill(planes, rect) for rect in rectangles]
         sources = [self._traces(planes, rect) for rect in cosmetic]
         for rect in cosmetic:
             self._apply_effect(planes, rect)
@@ -106,6 +126,13 @@ class Painter:
         """An ellipse spares its corners, and another colour is to be seen: only then the inner one is painted too."""
         coat, own = self.coat_of(outer), self.coat_of(inner)
         return coat.shape is Shape.BOX and (coat == own or own.effect.is_cosmetic > coat.effect.is_cosmetic)
+
+    def _fill_boxes(self, planes: Sequence[Array], rectangles: Sequence[PixelRect], coat: Coat) -> list[Painted]:
+        for samples, value in zip(planes, coat.fill, strict=False):
+            across, down = scale_of(samples, self.size)
+            for rect in rectangles:
+                samples[rows_of(rect, down), columns_of(rect, across)] = value
+        return [Painted(rect) for rect in rectangles]
 
     def _fill(self, planes: Sequence[Array], rect: PixelRect) -> Painted:
         coat = self.coat_of(rect)

@@ -76,8 +76,23 @@ class Painted:
 
 def part_of(samples: Array, rect: PixelRect, picture_size: tuple[int, int]) -> Array:
     """The samples of a plane that a region touches, as a view; ``picture_size`` is width and height in pixels."""
-    across, down = picture_size[0] / samples.shape[1], picture_size[1] / samples.shape[0]
-    return samples[floor(rect.y0 / down) : ceil(rect.y1 / down), floor(rect.x0 / across) : ceil(rect.x1 / across)]
+    across, down = scale_of(samples, picture_size)
+    return samples[rows_of(rect, down), columns_of(rect, across)]
+
+
+def scale_of(samples: Array, picture_size: tuple[int, int]) -> tuple[float, float]:
+    """Pixels per sample of a plane, across and down."""
+    return picture_size[0] / samples.shape[1], picture_size[1] / samples.shape[0]
+
+
+def rows_of(rect: PixelRect, down: float) -> slice:
+    """Every row of samples that the region touches."""
+    return slice(floor(rect.y0 / down), ceil(rect.y1 / down))
+
+
+def columns_of(rect: PixelRect, across: float) -> slice:
+    """Every column of samples that the region touches."""
+    return slice(floor(rect.x0 / across), ceil(rect.x1 / across))
 
 
 def ellipse_in(shape: tuple[int, ...]) -> Array:

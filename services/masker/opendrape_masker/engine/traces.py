@@ -21,10 +21,9 @@ def traces(parts: Sequence[Array], shape: Shape) -> Array:
     chosen = []
     for number, part in enumerate(parts):
         across = _ACROSS if number == 0 else _ACROSS // 2
-        rows, columns = _spread(part.shape[0], across), _spread(part.shape[1], across)
-        few = part[np.ix_(rows, columns)]
+        few = _spread(part.shape[0], across), _spread(part.shape[1], across)
         inside = inside_of(shape, part)
-        chosen.append(few.ravel() if inside is None else few[inside[np.ix_(rows, columns)]])
+        chosen.append(part[few].ravel() if inside is None else part[few][inside[few]])
     return np.concatenate(chosen)
 
 
@@ -54,7 +53,7 @@ def distance(one: Array, other: Array) -> float:
     return float(np.mean(np.abs(one.astype(np.int32) - other.astype(np.int32))))
 
 
-def _spread(length: int, wanted: int) -> Array:
+def _spread(length: int, wanted: int) -> slice:
     """Up to ``wanted`` places in ``0 <= place < length``, evenly spread."""
-    count = min(length, wanted)
-    return ((np.arange(count) + 0.5) * length / count).astype(int)
+    step = -(-length // wanted)
+    return slice(step // 2 if length > step // 2 else 0, None, step)
