@@ -53,7 +53,7 @@ def choose(frames: int, masked: Masked) -> list[int]:
     stretch = max(1, frames // (2 * SPREAD))
     busiest: list[int] = []
     for frame in sorted(masked, key=lambda frame: (-len(masked[frame]), frame)):
-        if len(busiest) < BUSIEST and all(abs(frame - other) >= stretch for other in (*busiest, *spread)):
+        if len(busiest) < BUSIEST and all(abs(frame - other) >= stretch for other in busiest):
             busiest.append(frame)
     return sorted({*spread, *busiest} & set(range(frames)))
 
