@@ -72,17 +72,18 @@ def prove_copied(
 def _packets_of(
     stream: VideoStream, media: MediaInfo, timeline: Timeline, spans: Sequence[FrameSpan]
 ) -> Iterator[tuple[Packet[VideoStream], int]]:
-    """Packets of ``spans`` with their frames; the first of each span must be one where decoding can start."""
-    entered: FrameSpan | None = None
+    """Packets of ``spans`` with their frames; where a span starts and after it ends decoding must be able to start."""
+    before: FrameSpan | None = None
     for packet, tick in chunk_packets(stream, media):
         frame = timeline.index_of.get(tick)
         span = next((span for span in spans if frame is not None and frame in span), None)
-        if span is None or frame is None:
-            continue
-        if span is not entered and not (packet.is_keyframe and frame == span.start):
+        if span is not before and not packet.is_keyframe:
             raise FidelityBroken(reason="chunk_differs")
-        entered = span
-        yield packet, frame
+        if span is not None and frame is not None:
+            if span is not before and frame != span.start:
+                raise FidelityBroken(reason="chunk_differs")
+            yield packet, frame
+        before = span
 
 
 def _decoded(stream: VideoStream, packets: Iterable[tuple[Packet[VideoStream], int]]) -> Iterator[VideoFrame]:
