@@ -11,7 +11,7 @@ from opendrape.cli.report_timeline import clock, timeline_figure
 # fmt: off
 _TOLD: Final = frozenset((
     "version", "frames", "masked_frames", "detections", "tracks", "things", "accounts", "models", "checks", "found",
-    "found_joined", "duration_seconds", "seconds", "peak_memory_bytes",
+    "found_joined", "duration_seconds", "seconds", "peak_memory_bytes", "cosmetic",
 ))
 # fmt: on
 _STYLE: Final = """
@@ -52,6 +52,9 @@ def report_page(facts: Mapping[str, Any]) -> str:
         f"{_text(facts['software'])}. {report['frames']} frames, {clock(report['duration_seconds'])}; "
         f"{report['masked_frames']} frames with masks. This page names no file and no person.</p>"
     )
+    if report.get("cosmetic"):
+        labels = _text(", ".join(report["cosmetic"]))
+        head += f"<p><strong>Cosmetic only: {labels}.</strong> Hidden from view, not de-identified.</p>"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -104,6 +104,7 @@ class MaskReport(_Facts):
     survey: SurveyFacts = SurveyFacts()
     out_of_body: tuple[BodyInterval, ...] = Field(default=(), description="when it was, or may have been, out of body")
     sound: SoundFacts | None = Field(default=None, description="what became of the sound; None until it is assembled")
+    cosmetic: tuple[str, ...] = Field(default=(), description="classes hidden from view only, not de-identified")
     seconds: dict[str, float] = Field(default_factory=dict, description="time spent by stage")
     peak_memory_bytes: int = 0
 

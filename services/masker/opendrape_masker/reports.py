@@ -32,6 +32,7 @@ def summed(reports: Sequence[MaskReport]) -> MaskReport:
         device=reports[0].device,
         survey=reports[0].survey,
         out_of_body=tuple(joined_body_time([one for r in reports for one in r.out_of_body])),
+        cosmetic=tuple(sorted({label for r in reports for label in r.cosmetic})),
         seconds={stage: round(s, 3) for stage, s in _added([r.seconds for r in reports]).items()},
         peak_memory_bytes=max(r.peak_memory_bytes for r in reports),
     )

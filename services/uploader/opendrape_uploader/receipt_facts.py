@@ -58,12 +58,12 @@ def deidentification_codes(report: MaskReport) -> tuple[tuple[str, str, str], ..
 
     The basic profile always: metadata is dropped, identity is replaced by pseudonyms. Clean Pixel Data when burned-in
     text was looked for, Clean Recognizable Visual Features when faces were; neither when the second look still found
-    some. Regions that a person marked earn no code, as nobody knows what was in them. Clean Descriptors and the
-    retain options never: nothing descriptive is kept.
+    some, or when a cosmetic effect hid them. Regions that a person marked earn no code, as nobody knows what was in
+    them. Clean Descriptors and the retain options never: nothing descriptive is kept.
     """
     looked_for = {use.role for use in report.models if use.purpose == "detect"}
     left = {finding.role for finding in report.checks.residual_findings}
-    return (_BASIC_PROFILE, *(code for role, code in _OPTIONS if role in looked_for - left))
+    return (_BASIC_PROFILE, *(code for role, code in _OPTIONS if role in looked_for - left - set(report.cosmetic)))
 
 
 def residual_independence(models: Collection[ModelUse]) -> str:

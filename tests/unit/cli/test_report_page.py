@@ -92,3 +92,9 @@ def test_times_are_written_as_a_clock() -> None:
         "1:00:00.0",
         "2:02:02.4",
     ]
+
+
+def test_a_cosmetic_effect_is_called_cosmetic_on_the_page() -> None:
+    """V-07: nobody takes a blur for de-identification."""
+    assert "Cosmetic only: face, head." in page(cosmetic=("face", "head"))
+    assert "osmetic" not in page()

@@ -47,6 +47,12 @@ def test_what_the_second_look_still_found_is_not_claimed() -> None:
     assert [value for value, _, _ in codes] == ["113100", "113102"]
 
 
+def test_what_a_cosmetic_effect_hid_is_not_claimed() -> None:
+    """D-06, V-07: a blur earns no code; text that was painted over with solid colour keeps its own."""
+    blurred = report(FACE, TEXT).model_copy(update={"cosmetic": ("face", "head")})
+    assert [value for value, _, _ in deidentification_codes(blurred)] == ["113100", "113101"]
+
+
 @pytest.mark.parametrize(
     ("models", "said"),
     [

@@ -159,6 +159,7 @@ class ChunkMasker:
             duration_seconds=shown_at(self.job.timeline, span.end) - shown_at(self.job.timeline, span.start),
             found=found,
             found_joined=joined or facts.found.joined,
+            cosmetic=self.job.policy.mask.cosmetic_labels,
             seconds={stage: round(spent, 3) for stage, spent in self._seconds.items()},
             peak_memory_bytes=peak_memory_bytes(),
         )
