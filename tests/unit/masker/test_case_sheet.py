@@ -18,6 +18,10 @@ RULE = CaseSheetRule()
 SIZE = (640, 360)
 
 
+def score(picture: np.ndarray, lines: list[Line] | None) -> float:
+    return sheet_score(picture, None if lines is None else lambda: lines)
+
+
 def table() -> np.ndarray:
     """A dark green cloth."""
     return np.full((SIZE[1], SIZE[0], 3), (60, 80, 40), np.uint8)
@@ -44,43 +48,54 @@ LINES: list[Line] = [(170, 80, 420, 100), (170, 120, 420, 140), (170, 160, 420, 
 @pytest.mark.parametrize("angle", [0.0, 8.0, -25.0])
 def test_a_written_sheet_is_found_at_any_tilt(angle: float) -> None:
     """V-06: with lines that a text detector sees."""
-    assert sheet_score(sheet(angle=angle), LINES) >= RULE.strong_score
+    assert score(sheet(angle=angle), LINES) >= RULE.strong_score
 
 
 def test_a_tinted_or_dim_sheet_is_found_too() -> None:
     """V-06: lamps are yellow and may be turned down."""
-    assert sheet_score(sheet(tint=(190, 220, 232)), LINES) >= RULE.strong_score
-    assert sheet_score(sheet() // 2 + 20, LINES) >= RULE.strong_score
+    assert score(sheet(tint=(190, 220, 232)), LINES) >= RULE.strong_score
+    assert score(sheet() // 2 + 20, LINES) >= RULE.strong_score
 
 
 def test_without_a_text_detector_the_ink_decides() -> None:
     """V-06: a policy without text rule."""
-    assert sheet_score(sheet(), None) >= RULE.strong_score
-    assert sheet_score(sheet(words=False), None) < RULE.weak_score
+    assert score(sheet(), None) >= RULE.strong_score
+    assert score(sheet(words=False), None) < RULE.weak_score
 
 
 def test_a_sheet_whose_writing_nobody_can_read_is_weak() -> None:
     """V-06: it goes on with an appearance, but does not begin one."""
-    assert RULE.weak_score <= sheet_score(sheet(), []) < RULE.strong_score
+    assert RULE.weak_score <= score(sheet(), []) < RULE.strong_score
 
 
 def test_a_swab_is_no_sheet() -> None:
     """V-06: white, large, and nothing written on it."""
-    assert sheet_score(sheet(words=False), []) < RULE.weak_score
+    assert score(sheet(words=False), []) < RULE.weak_score
 
 
 def test_tissue_and_an_empty_table_are_no_sheet() -> None:
     """V-06: whatever text lies over them."""
     luma = Tissue.grown(*SIZE, seed=2).canvas(0, 0.0).luma
     red = np.dstack([luma // 3, luma // 3, luma]).astype(np.uint8)
-    assert sheet_score(red, LINES) == 0.0
-    assert sheet_score(table(), LINES) == 0.0
+    assert score(red, LINES) == 0.0
+    assert score(table(), LINES) == 0.0
 
 
 def test_lines_beside_the_sheet_do_not_count() -> None:
     """V-06: an endoscope's own lettering does not make a sheet of a swab."""
     beside: list[Line] = [(0, 4 + 12 * row, 90, 14 + 12 * row) for row in range(6)]
-    assert sheet_score(sheet(words=False), beside) < RULE.weak_score
+    assert score(sheet(words=False), beside) < RULE.weak_score
+
+
+def test_the_text_detector_is_only_asked_when_there_may_be_paper() -> None:
+    """V-06: it costs most, and most beginnings show tissue."""
+
+    def refuse() -> list[Line]:
+        raise AssertionError("asked in vain")
+
+    assert sheet_score(table(), refuse) == 0.0
+    with pytest.raises(AssertionError, match="in vain"):
+        sheet_score(sheet(), refuse)
 
 
 def last_seen(*looks: tuple[int, float]) -> Fraction | None:

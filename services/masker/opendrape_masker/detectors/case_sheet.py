@@ -7,7 +7,7 @@ wall) scores low, with marks that nobody can read (blurred, handwritten) in betw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -34,11 +34,16 @@ _PLAIN, _INKED, _WRITTEN = 0.2, 0.3, 0.5
 _INSIDE = 0.6  # of a line's box lies on the paper
 
 
-def sheet_score(picture: Picture, lines: Sequence[Line] | None) -> float:
-    """0..1 for one picture, uint8 ``[H, W, 3]`` BGR. ``lines``: what a text detector sees; None when nobody looked."""
-    best = 0.0
+def sheet_score(picture: Picture, lines_on: Callable[[], Sequence[Line]] | None) -> float:
+    """0..1 for one picture, uint8 ``[H, W, 3]`` BGR.
+
+    ``lines_on`` says what a text detector sees; it is only asked when there may be paper. None: there is no detector.
+    """
     small, scale = _small(picture)
-    for hull, paper in _papers(small):
+    papers = _papers(small)
+    lines = lines_on() if lines_on is not None and papers else None
+    best = 0.0
+    for hull, paper in papers:
         ink = _ramp(_ink_share(small, hull), _INK_RAMP)
         written = ink if lines is None else _ramp(_lines_on(hull, lines, scale), _LINES_RAMP)
         best = max(best, paper * (_PLAIN + _INKED * max(ink, written) + _WRITTEN * written))

@@ -49,7 +49,7 @@ def find_sheet(job: Job, rule: CaseSheetRule, text: Detector | None, alive: Call
         seconds = job.timeline.seconds(frame)
         if seconds > rule.within_seconds and not appearance.lasts_at(seconds):
             break
-        appearance.add(seconds, sheet_score(small, _lines(text, small, frame)))
+        appearance.add(seconds, sheet_score(small, _lines_by(text, small, frame)))
         alive()
     if appearance.last is None:
         return LeadingSheet()
@@ -95,10 +95,10 @@ def _pictures(job: Job, span: FrameSpan, wanted: frozenset[int]) -> Iterator[Pic
     )
 
 
-def _lines(text: Detector | None, small: Array, frame: int) -> list[Line] | None:
+def _lines_by(text: Detector | None, small: Array, frame: int) -> Callable[[], list[Line]] | None:
     if text is None:
         return None
-    return [(hit.x0, hit.y0, hit.x1, hit.y1) for hit in text.detect([small], [frame])[0]]
+    return lambda: [(hit.x0, hit.y0, hit.x1, hit.y1) for hit in text.detect([small], [frame])[0]]
 
 
 def _frames_until(timeline: Timeline, seconds: Fraction) -> int:

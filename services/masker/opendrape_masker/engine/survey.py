@@ -19,7 +19,7 @@ from opendrape_masker.engine.render import Job
 LONG_SIDE = 960
 """Longest side of the compared pictures, as stored: small lettering keeps its edges."""
 ENOUGH_KEY_FRAMES = 24
-_MOST_DECODED = 900
+_MOST_DECODED = 300
 _FEW_SAMPLES = 32
 
 
@@ -35,7 +35,7 @@ def survey_plan(timeline: Timeline, samples: int) -> SurveyPlan:
     """A function of the timeline alone.
 
     A video with many key frames is surveyed by them; one with few is short (or has very long groups of pictures): up
-    to 900 frames from its key frames on are decoded then.
+    to 300 frames from its key frames on are decoded then.
     """
     keys = timeline.key_frames
     if len(keys) >= ENOUGH_KEY_FRAMES:
