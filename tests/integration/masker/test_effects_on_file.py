@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from opendrape.domain.mask_rule import Effect, MaskRule, Shape
-from opendrape.domain.policy import EncodeRule
+from opendrape.domain.policy import EncodeRule, ResidualRule, Role
 from opendrape.domain.regions import CheckResult, MarkedRegion
 from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import FidelityBroken
@@ -21,7 +22,8 @@ from opendrape_masker.engine.checking import ChunkCheck
 from opendrape_masker.engine.evidence import EvidenceWriter, read_evidence
 from opendrape_masker.engine.pictures import Array, plane_array
 from opendrape_masker.engine.regions import Painted
-from tests.integration.masker.workbench import POLICY, Bench, Masked, moving_pattern
+from tests.fakes.detectors import ScriptedDetector
+from tests.integration.masker.workbench import POLICY, SIZE, Bench, Masked, moving_pattern
 from tests.integration.media.footage import pictures, probed
 
 SPAN = FrameSpan(4, 16)
@@ -140,3 +142,28 @@ def test_evidence_that_proves_no_change_is_not_enough(bench: Bench, forget: str)
     with pytest.raises(FidelityBroken) as broken:
         checked(used, masked)
     assert broken.value.reason == "fidelity_mask_unproven"
+
+
+def test_what_the_second_look_sees_in_a_blur_is_painted_solid(bench: Bench) -> None:
+    """V-15: inside solid colour a finding is a mask's rim; inside a blur it is a face that shows."""
+    there = (80.0, 40.0, 110.0, 70.0, 0.9)
+    again = ResidualRule(role=Role.FACE, max_gap_seconds=Fraction(2, 5), long_side_pixels=192, score=0.5)
+    used = soft(bench, Effect.BLUR).with_(first=ScriptedDetector({}, SIZE), second=SeesWhatIsNotBlack([there]))
+    used = used.with_(policy=used.policy.model_copy(update={"residual": (again,)}))
+    done = used.mask(SPAN)
+    assert done.report.checks.remasked_rounds == 1
+    assert done.report.cosmetic[:2] == ("marked", "face")
+    for record in done.records:
+        assert [bool(region.source) for region in record.painted] == [True, False]
+        assert record.painted[1].rect.must_be_solid
+
+
+class SeesWhatIsNotBlack(ScriptedDetector):
+    """Sees its script on every picture where it is not black there."""
+
+    def __init__(self, hits: list[tuple[float, float, float, float, float]]) -> None:
+        super().__init__(lambda _frame: hits, SIZE, name="second")
+
+    def _see(self, picture, frame):  # type: ignore[no-untyped-def]
+        found = super()._see(picture, frame)
+        return [hit for hit in found if picture[int(hit.y0) : int(hit.y1), int(hit.x0) : int(hit.x1)].mean() > 30]
