@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -11,8 +12,9 @@ from opendrape_masker.synthetic.appearance import Appearance, Course, Look, Plac
 from opendrape_masker.synthetic.casting import Stage, cast
 from opendrape_masker.synthetic.insertion import Grain, Inserter
 from opendrape_masker.synthetic.picture import Array, Canvas
-from opendrape_masker.synthetic.portraits import Gallery, installed_photographs
+from opendrape_masker.synthetic.portraits import Cutout, Gallery, installed_photographs
 from opendrape_masker.synthetic.tissue import Tissue
+from opendrape_masker.synthetic.truth import TrueBox
 
 WIDTH, HEIGHT = 640, 360
 FACE = Appearance(
@@ -57,38 +59,48 @@ def test_a_face_changes_pixels_only_within_its_reach_and_fills_its_box(
         assert box.visible == 1.0
 
 
-def test_the_box_follows_the_eyes(gallery: Gallery, tissue: Tissue) -> None:
-    """The eyes of the photograph lie where the box says they do: at 0.36 of the height, 0.28 and 0.75 of the width."""
-    canvas = tissue.canvas(0, 0.0)
-    one = replace(FACE, first=Place(320, 180, 120), last=Place(320, 180, 120))
-    box = Inserter(gallery, Grain(0.0, 0.0), 1).draw(canvas, one, 0)
+def white_face() -> Gallery:
+    """A person whose face is a white oval that fills its box exactly, before black."""
+    rgb = np.zeros((240, 240, 3), np.uint8)
+    cv2.ellipse(rgb, (120, 110), (40, 60), 0, 0, 360, (255, 255, 255), -1)
+    face = (79.5, 49.5, 161.5, 171.5)
+    return Gallery({"oval": Cutout(rgb, np.ones((240, 240), np.float32), face, True)})
+
+
+def drawn_oval(one: Appearance, frame: int) -> tuple[TrueBox, Array]:
+    """The truth, and which pixels are more white than black."""
+    planes = [np.full((rows, columns), 16, np.uint8) for rows, columns in ((HEIGHT, WIDTH), (180, 320), (180, 320))]
+    canvas = Canvas(*planes)
+    box = Inserter(white_face(), Grain(0.0, 0.0), 1).draw(canvas, one, frame)
     assert box is not None
-    x0, y0, x1, y1 = box.box
-    assert (y1 - y0) == pytest.approx(120)
-    assert ((x0 + x1) / 2, (y0 + y1) / 2) == (320, 180)
-    for share in (0.30, 0.76):
-        x, y = round(x0 + share * (x1 - x0)), round(y0 + 0.28 * (y1 - y0))
-        pupil = canvas.luma[y - 8 : y + 9, x - 10 : x + 11].min()
-        cheek = np.median(canvas.luma[y + 25 : y + 40, x - 5 : x + 6])
-        assert pupil < cheek - 60
+    return box, canvas.luma
 
 
-def test_a_fast_face_is_smeared_along_its_path_and_stays_centred(gallery: Gallery, tissue: Tissue) -> None:
-    """Motion blur lies evenly around the box: the truth is the middle of the exposure."""
-    still = replace(FACE, first=Place(320, 180, 80), last=Place(320, 180, 80))
-    fast = replace(FACE, start=0, end=3, first=Place(288, 180, 80), last=Place(352, 180, 80))
-    flat = Canvas(
-        *(np.full((rows, columns), 128, np.uint8) for rows, columns in ((HEIGHT, WIDTH), (180, 320), (180, 320)))
-    )
-    drawn = {}
-    for name, one in (("still", still), ("fast", fast)):
-        canvas = Canvas(flat.luma.copy(), flat.blue.copy(), flat.red.copy())
-        box = Inserter(gallery, Grain(0.0, 0.0), 1).draw(canvas, one, 1)
-        assert box is not None
-        drawn[name] = (box.box, canvas.luma.astype(float))
-    assert drawn["still"][0] == pytest.approx(drawn["fast"][0])
-    detail = {name: np.abs(np.diff(luma, axis=1)).sum() for name, (_, luma) in drawn.items()}
-    assert detail["fast"] < 0.75 * detail["still"]
+@pytest.mark.parametrize(
+    ("angle", "squeeze", "tall"), [(0, 1, 100), (0, 0.7, 64), (25, 1, 100), (-25, 0.7, 90), (0, 1, 24)]
+)
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_truth_is_exact_to_a_pixel(angle: float, squeeze: float, tall: float, mirrored: bool) -> None:
+    """What is drawn of the face ends where its box ends, on all four sides, turned, narrowed, mirrored or shrunk."""
+    place = Place(300.3, 170.6, tall)
+    one = replace(FACE, what="oval", first=place, last=place, angle=angle, squeeze=squeeze, gain=1.0, mirrored=mirrored)
+    box, luma = drawn_oval(one, 3)
+    rows, columns = np.nonzero(luma > 125)
+    edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert edges == pytest.approx(box.box, abs=1.6 if angle else 1.1)
+
+
+@pytest.mark.parametrize("frame", [0, 1, 4])
+def test_a_fast_face_is_smeared_evenly_around_its_box(frame: int) -> None:
+    """Motion blur: the truth is the middle of the exposure, on the first and last frames too."""
+    one = replace(FACE, what="oval", start=0, end=5, first=Place(200, 180, 80), last=Place(360, 200, 80), gain=1.0)
+    box, luma = drawn_oval(one, frame)
+    light = luma.astype(float) - 16
+    x, y = (float((light * np.arange(size).reshape(shape)).sum() / light.sum()) + 0.5
+            for size, shape in ((WIDTH, (1, -1)), (HEIGHT, (-1, 1))))  # fmt: skip
+    assert (x, y) == pytest.approx(((box.box[0] + box.box[2]) / 2, (box.box[1] + box.box[3]) / 2), abs=0.6)
+    smeared = np.nonzero((luma > 30).any(axis=0))[0]
+    assert smeared[-1] + 1 - smeared[0] == pytest.approx(box.box[2] - box.box[0] + 0.5 * 40, abs=4)
 
 
 def test_half_outside_is_said_to_be_half_visible(gallery: Gallery, tissue: Tissue) -> None:
@@ -154,8 +166,6 @@ def test_grain_measures_the_noise_and_the_blur_of_a_picture() -> None:
         steps[:, column : column + 20] = 120
     noisy = np.clip(steps + 60 + random.normal(0, 3.0, steps.shape), 0, 255).astype(np.uint8)
     assert Grain.of(noisy).noise == pytest.approx(3.0, abs=0.8)
-    import cv2
-
     soft = (cv2.GaussianBlur(steps, (0, 0), 1.2) + 60).astype(np.uint8)
     assert Grain.of(soft).blur == pytest.approx(1.2, abs=0.3)
     assert Grain.of((steps + 60).astype(np.uint8)).blur < 0.9
