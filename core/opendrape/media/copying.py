@@ -19,6 +19,7 @@ from opendrape.media.allowed import without_range
 from opendrape.media.avc_configuration import StreamHead, stream_head
 from opendrape.media.boundary import refusing
 from opendrape.media.descriptor_file import DescriptorFile
+from opendrape.media.inserted_parameters import Needs
 from opendrape.media.kinds import Kind
 from opendrape.media.limits import MediaLimits
 from opendrape.media.movie_boxes import all_boxes
@@ -51,11 +52,12 @@ class Group:
 class Copyable:
     """A source whose groups may be copied. ``groups`` follow each other and cover ``span``.
 
-    ``head`` depends on the source alone, so that all chunks of one video are written alike. ``reordered`` is how many
-    pictures wait for an earlier one in the groups that may be copied.
+    ``head`` and ``needs`` depend on the source alone, so that all chunks of one video are written alike. ``reordered``
+    is how many pictures wait for an earlier one in the groups that may be copied.
     """
 
     head: StreamHead
+    needs: Needs
     media: MediaInfo
     timeline: Timeline
     span: FrameSpan
@@ -105,12 +107,14 @@ def copyable_groups(
         reason = _reason_in_head(head.sequence, media) or _reason_in_boxes(descriptor, video.kind)
         if reason is not None:
             return NotCopyable(reason)
+        measured = video.stream.codec_context.reorder_depth
+        deepest = measured if head.sequence.reordered is None else head.sequence.reordered
         with refusing("corrupt"):
             packets = _packets(video, head, timeline, wanted)
-            candidates = [_candidate(group, head) for group in _cut_at_starts(packets)]
+            candidates = [_candidate(group, deepest) for group in _cut_at_starts(packets)]
     groups = tuple(_joined(_stretches(candidates, wanted), timeline))
     depth = max((found.depth for found in candidates if found.flaw is None), default=0)
-    return Copyable(head, media, timeline, wanted, groups, depth)
+    return Copyable(head, Needs.of(head, measured=measured), media, timeline, wanted, groups, depth)
 
 
 def _reason_in_facts(media: MediaInfo, encode: EncodeRule) -> str | None:
@@ -196,14 +200,14 @@ class _Candidate:
         return max(number - ((frame or 0) - self.start) for number, frame in enumerate(self.frames))
 
 
-def _candidate(packets: list[SourcePacket], head: StreamHead) -> _Candidate:
+def _candidate(packets: list[SourcePacket], deepest: int) -> _Candidate:
     flaw = next((packet.flaw for packet in packets if packet.flaw), None)
     found = _Candidate(tuple(packet.frame for packet in packets), flaw)
     if flaw is None and not packets[0].is_start:
         flaw = "smart_render_open_group"
     if flaw is None and sorted(frame or 0 for frame in found.frames) != list(range(found.start, found.end)):
         flaw = "smart_render_open_group"
-    if flaw is None and found.depth > (head.sequence.reordered or 0):
+    if flaw is None and found.depth > deepest:
         flaw = "smart_render_reordering"
     return _Candidate(found.frames, flaw)
 

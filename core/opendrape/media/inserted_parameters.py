@@ -40,16 +40,17 @@ class Needs:
     only_key_frames: bool
 
     @classmethod
-    def of(cls, head: StreamHead) -> Needs:
-        """What the groups between those of ``head`` have to keep to."""
+    def of(cls, head: StreamHead, *, measured: int) -> Needs:
+        """What groups beside those of ``head`` keep to; ``measured``: how far it reorders where it does not say."""
         sequence = head.sequence
+        depth = measured if sequence.reordered is None else sequence.reordered
         taken = {sequence.number, *head.pictures}
         forbids = sequence.profile == HIGH and bool(sequence.constraints & _NO_BIDIRECTIONAL)
         return cls(
             number=max(set(range(_LARGEST_NUMBER + 1)) - taken),
             profile=_PROFILE_NAMES[sequence.profile],
             references=max(1, sequence.coding.references),
-            reordered=0 if forbids or sequence.coding.references < 2 else sequence.reordered or 0,
+            reordered=0 if forbids or sequence.coding.references < 2 else depth,
             only_key_frames=sequence.coding.references == 0,
         )
 
@@ -76,8 +77,13 @@ def _fits(own: StreamHead, source: StreamHead) -> bool:
         and ours.coding.crop == theirs.coding.crop
         and ours.coding.frames_only
         and ours.coding.references <= max(1, theirs.coding.references)
-        and (ours.reordered or 0) <= (theirs.reordered or 0)
+        and (ours.reordered or 0) <= _most_reordered(theirs)
     )
+
+
+def _most_reordered(sequence: SequenceSet) -> int:
+    """What a decoder has to expect: where nothing is said, as much as it can hold (E.2.1)."""
+    return sequence.buffered if sequence.reordered is None else sequence.reordered
 
 
 def _holds(written: SequenceSet, encoded: SequenceSet) -> bool:
@@ -113,8 +119,7 @@ def _restriction(ours: SequenceSet, source: SequenceSet, level: int) -> Restrict
     if source.restriction is None and level == source.level:
         return None
     motion = ours.restriction.motion if ours.restriction else "1" + golomb(2) + golomb(1) + golomb(16) * 2
-    reordered = source.reordered if source.reordered is not None else source.buffered
-    return Restriction(motion, reordered, source.buffered)
+    return Restriction(motion, _most_reordered(source), source.buffered)
 
 
 def _restriction_bits(restriction: Restriction | None) -> str:

@@ -20,7 +20,7 @@ from opendrape.errors import FidelityBroken
 from opendrape.media.avc_configuration import stream_head
 from opendrape.media.copying import Copyable, Group
 from opendrape.media.inserted_encoder import InsertedEncoder
-from opendrape.media.inserted_parameters import Needs, record_for
+from opendrape.media.inserted_parameters import record_for
 from opendrape.media.limits import MediaLimits
 from opendrape.media.nal_units import PICTURE_DATA, annex_b_units, unit_type, with_lengths
 from opendrape.media.opening import opened_video
@@ -75,7 +75,7 @@ class SplicedWriter:
     ) -> None:
         self._path, self._media, self._encode, self._threads = path, media, encode, threads
         self._source, self._descriptor, self._limits = source, descriptor, limits
-        self._needs, self._shift = Needs.of(source.head), tick_shift(media)
+        self._shift = tick_shift(media)
         self._next = source.span.start
         self._muxed = 0
         self._queue: deque[_Encoded | _Copied] = deque()
@@ -223,7 +223,7 @@ class SplicedWriter:
 
     def _new_encoder(self) -> InsertedEncoder:
         return InsertedEncoder(
-            media=self._media, encode=self._encode, threads=self._threads, needs=self._needs, shift=self._shift
+            media=self._media, encode=self._encode, threads=self._threads, needs=self._source.needs, shift=self._shift
         )
 
     def _open_container(self, stack: ExitStack, source: VideoStream, record: bytes) -> None:

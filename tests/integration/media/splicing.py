@@ -13,6 +13,8 @@ import av
 
 from opendrape.domain.timeline import FrameSpan
 from opendrape.media.assemble import assemble
+from opendrape.media.avc_configuration import joint_record, stream_head
+from opendrape.media.bits import golomb, payload_of, unsigned
 from opendrape.media.copying import Copyable, Group, NotCopyable, copyable_groups
 from opendrape.media.picture import Picture
 from opendrape.media.probe import ProbeResult
@@ -138,6 +140,24 @@ def _seen(frame: av.VideoFrame) -> tuple[int, str]:
     assert not frame.is_corrupt
     assert frame.pts is not None
     return frame.pts, digest(Picture(frame, index=0, tick=0))
+
+
+def without_restriction(source: Path, destination: Path) -> Path:
+    """The same packets under a head that does not say how far pictures are reordered, as some recorders write it."""
+    with av.open(str(source)) as container, av.open(str(destination), "w") as output:
+        stream = container.streams.video[0]
+        head = stream_head(stream.codec_context.extradata or b"")
+        said = head.sequence
+        bits = "".join(unsigned(value, 8) for value in (said.profile, said.constraints, said.level))
+        bits += golomb(said.number) + said.format.bits + said.coding.bits
+        bits += "1" + said.description.bits + "0000" if said.description else "0"
+        target = output.add_stream_from_template(stream, opaque=True)
+        target.codec_context.extradata = joint_record([(b"\x67" + payload_of(bits), head.picture_units)])
+        for packet in container.demux(stream):
+            if packet.size:
+                packet.stream = target
+                output.mux(packet)
+    return destination
 
 
 def some(values: Sequence[int], count: int) -> list[int]:

@@ -8,9 +8,18 @@ import pytest
 
 from opendrape.media.assemble import prove
 from opendrape.media.chunk_groups import prove_copied
+from opendrape.media.copying import Copyable
 from opendrape.media.scrub import survivors
 from tests.integration.media.footage import LIMITS, clip, descriptor, ffmpeg, pattern, shown
-from tests.integration.media.splicing import Spliced, put_together, some, splice, strict_digests
+from tests.integration.media.splicing import (
+    Spliced,
+    groups_of,
+    put_together,
+    some,
+    splice,
+    strict_digests,
+    without_restriction,
+)
 
 _X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-preset", "fast")
 _CUTS = ("-force_key_frames", "0.6,1.36,2,2.8", "-forced-idr", "1")
@@ -71,6 +80,17 @@ def test_a_spliced_file_of_any_encoder_is_the_source_where_it_was_copied(name: s
 def test_a_spliced_clip_from_the_world_is_the_source_where_it_was_copied(name: str, tmp_path: Path) -> None:
     """V-11: other encoders than ours: recorders, phones, old x264, web services."""
     _judge(clip(name), tmp_path)
+
+
+@pytest.mark.parametrize(("frames", "container"), [("3", "mp4"), ("1", "mkv"), ("0", "mp4")])
+def test_a_source_that_does_not_say_how_it_reorders_is_copied_too(frames: str, container: str, tmp_path: Path) -> None:
+    """V-11: then what the container shows is what decoders and we go by."""
+    said = pattern(tmp_path / f"said.{container}", *_X264, "-g", "20", "-bf", frames, seconds="3")
+    source = without_restriction(said, tmp_path / f"s.{container}")
+    groups = groups_of(source)
+    assert isinstance(groups, Copyable)
+    assert groups.head.sequence.restriction is None
+    _judge(source, tmp_path)
 
 
 def _judge(source: Path, folder: Path) -> None:
