@@ -46,8 +46,8 @@ class CaseSheetRule(_Rule):
     within_seconds: Seconds = Field(default=Fraction(30), gt=0, description="how long from the start it is looked for")
     max_gap_seconds: Seconds = Field(default=Fraction(1, 2), gt=0)
     margin_seconds: Seconds = Field(default=Fraction(1), ge=0, description="blacked beyond the last sighting")
-    strong_score: float = Field(default=0.6, gt=0, lt=1, description="a sheet by itself")
-    weak_score: float = Field(default=0.3, gt=0, lt=1, description="still the sheet, after a strong sighting")
+    strong_score: float = Field(default=0.75, gt=0, lt=1, description="a sheet by itself: paper with three lines")
+    weak_score: float = Field(default=0.4, gt=0, lt=1, description="still the sheet, after a strong sighting")
 
 
 class OverlayRule(_Rule):

@@ -68,6 +68,13 @@ def test_a_sheet_whose_writing_nobody_can_read_is_weak() -> None:
     assert RULE.weak_score <= score(sheet(), []) < RULE.strong_score
 
 
+def test_a_sign_on_a_white_wall_is_no_sheet_by_itself() -> None:
+    """V-06: rooms have white areas and single lines of text; a form has several lines."""
+    assert score(sheet(), LINES[:1]) < RULE.strong_score
+    assert score(sheet(), LINES[:2]) < RULE.strong_score
+    assert score(sheet(), LINES[:3]) >= RULE.strong_score
+
+
 def test_a_swab_is_no_sheet() -> None:
     """V-06: white, large, and nothing written on it."""
     assert score(sheet(words=False), []) < RULE.weak_score

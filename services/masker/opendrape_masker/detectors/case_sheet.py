@@ -29,7 +29,7 @@ _AREA_RAMP = (0.04, 0.12)  # share of the picture
 _FILL_RAMP = (0.60, 0.80)  # of its hull
 _RECTANGLE_RAMP = (0.45, 0.65)  # of the tightest rectangle: perspective makes it a trapezium
 _INK_RAMP = (0.005, 0.02)  # share of the paper
-_LINES_RAMP = (0.0, 3.0)
+_LINES_RAMP = (1.0, 4.0)  # one line may be a sign on a wall, three are a form
 _PLAIN, _INKED, _WRITTEN = 0.2, 0.3, 0.5
 _INSIDE = 0.6  # of a line's box lies on the paper
 
