@@ -43,17 +43,31 @@ def write(folder: Path, name: str, text: str) -> Path:
 def test_every_shipped_level_can_be_read() -> None:
     """V-01: minimal, faces and full are files."""
     policies, _ = shelf()
-    assert policies.names() == ("faces", "full", "minimal")
-    assert {policies.get(name).name for name in policies.names()} == {"faces", "full", "minimal"}
+    assert policies.names() == ("endoscopy", "faces", "full", "minimal")
+    assert {policies.get(name).name for name in policies.names()} == {"endoscopy", "faces", "full", "minimal"}
     assert policies.get("minimal").roles == frozenset()
     assert {Role.FACE, Role.TEXT} <= policies.get("faces").roles
+
+
+def test_endoscopy_masks_all_that_faces_masks() -> None:
+    """V-01: faces and text by the same rules, out-of-body time, case sheet and still lettering besides."""
+    policies, _ = shelf()
+    faces, endoscopy = policies.get("faces"), policies.get("endoscopy")
+    more = [rule for rule in endoscopy.detect if rule not in faces.detect]
+    assert [rule.role for rule in more] == [Role.OUT_OF_BODY]
+    assert set(faces.detect) < set(endoscopy.detect)
+    own = {"name", "summary", "detect", "overlays", "case_sheet"}
+    assert endoscopy.model_dump(exclude=own) == faces.model_dump(exclude=own)
+    assert endoscopy.overlays
+    assert endoscopy.case_sheet
+    assert Role.OUT_OF_BODY not in endoscopy.roles
 
 
 def test_a_sites_own_policy_hides_the_shipped_one(tmp_path: Path) -> None:
     """V-01: sites add their own."""
     own = write(tmp_path, "faces", 'name = "faces"\nsummary = "ours"\n')
     assert read_policy((own, shipped("policies")), "faces").summary == "ours"
-    assert policy_names((own, shipped("policies"))) == ("faces", "full", "minimal")
+    assert policy_names((own, shipped("policies"))) == ("endoscopy", "faces", "full", "minimal")
 
 
 @pytest.mark.parametrize(
