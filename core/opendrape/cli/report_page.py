@@ -81,7 +81,7 @@ def _when(report: Mapping[str, Any]) -> str:
         for one in found
     ]  # fmt: skip
     listed = _table(
-        f"The same as a list: {len(found)} intervals.{joined}",
+        f"The same as a list.{joined}",
         ("role", "from", "to", "first frame", "last frame", "most at once"),
         rows,
     )
