@@ -18,12 +18,14 @@ _MOST_MISSES = 20
 def told(result: SelfTest) -> Iterator[RenderableType]:
     """Tables by class, then what was missed, then the verdict."""
     for kind in ("face", "text"):
-        events = [event for event in result.events if event.kind == kind and event.promised]
+        events = [event for event in result.events if event.kind == kind and event.counts]
         if events:
             yield _table(f"{kind}: recall over what the policy promises", events)
     apart = [event for event in result.events if not event.promised]
     if apart:
         yield _table("measured apart: shorter than max_gap_seconds, or below the smallest size", apart)
+    if lucky := sum(event.promised and not event.counts for event in result.events):
+        yield f"{lucky} more left out: covered where the picture is masked without them as well"
     yield from _misses([event for event in result.events if event.promised and not event.found])
     for clip in result.clips:
         survived = ", ".join(clip.surviving_identities) or "none"
@@ -35,7 +37,7 @@ def told(result: SelfTest) -> Iterator[RenderableType]:
         )
     yield from (f"FAILED: {failure}" for failure in result.failures)
     if not result.failures:
-        yield f"passed: {_share(result.promised)} under policy '{result.policy}'"
+        yield f"passed: {_share(result.counted)} under policy '{result.policy}'"
 
 
 def _table(title: str, events: list[EventVerdict]) -> Table:

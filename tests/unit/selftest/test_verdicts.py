@@ -164,3 +164,14 @@ def test_measuring_replaces_effects_by_a_fill_that_can_be_seen() -> None:
     look = mask.look_of("face")
     assert (look.effect, look.shape, look.colour_rgb) == (Effect.SOLID, Shape.BOX, (0, 0, 0))
     assert mask.look_of("person").shape is Shape.ELLIPSE
+
+
+def test_what_comes_where_all_is_masked_anyway_proves_nothing() -> None:
+    """V-15: a false find would hide anything; a miss counts all the same."""
+    visible, masked = [0.0] * 60 + [1.0] * 10 + [0.0] * 60, [0.0] * 130
+    (honest,) = judged(visible, [*masked[:60], *[1.0] * 10, *masked[:60]])
+    assert (honest.lucky, honest.counts) == (False, True)
+    (lucky,) = judged(visible, [1.0] * 130)
+    assert (lucky.lucky, lucky.found, lucky.counts) == (True, True, False)
+    (missed,) = judged(visible, [*[1.0] * 65, 0.0, *[1.0] * 64])
+    assert (missed.lucky, missed.found, missed.counts) == (True, False, True)

@@ -19,7 +19,11 @@ COVERED_SHARE: Final = 0.9
 LEAST_VISIBLE: Final = 0.5
 _PAINTED: Final = 12  # levels of luma around the fill: what lossy coding does to a flat area
 _TELLING: Final = 24  # a pixel that was nearer to the fill before proves nothing
+_LUCK: Final = 0.5
+_CONTROL_SECONDS: Final = 1.5  # longer than masks are held
 _THIN: Final = 4  # every fourth pixel is enough for a share of the picture
+
+Place = tuple[float, float, float, float]
 
 
 @dataclass
@@ -34,6 +38,10 @@ class Judge:
     gaps: dict[str, float]
     _shown: dict[str, list[tuple[int, bool]]] = field(default_factory=dict)
     _elsewhere: list[float] = field(default_factory=list)
+    _lucky: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._controls = _controls(self.truth)
 
     def see(self, frame: int, before: Array, after: Array) -> None:
         """Judge one frame; ``[H, W]`` uint8 both."""
@@ -42,6 +50,9 @@ class Judge:
             if box.visible >= LEAST_VISIBLE:
                 covered = masked_share(before, after, box.box, fill=self.fill) >= COVERED_SHARE
                 self._shown.setdefault(box.label, []).append((frame, covered))
+        for name, place in self._controls.get(frame, ()):
+            if masked_share(before, after, place, fill=self.fill) >= _LUCK:
+                self._lucky.add(name)
         self._elsewhere.append(_masked_elsewhere(before, after, boxes, self.fill))
 
     @property
@@ -69,12 +80,31 @@ class Judge:
             covered=len(run) - len(missed),
             missed_frames=missed[:MOST_FRAMES_LISTED],
             promised=self._is_promised(one, len(run)),
+            lucky=one.name in self._lucky,
         )
 
     def _is_promised(self, one: Appearance, frames: int) -> bool:
         smallest = SMALLEST_FACE_PIXELS if one.kind == "face" else SMALLEST_TEXT_PIXELS
         long_enough = frames / float(self.truth.rate) >= self.gaps.get(one.kind, 0.0)
         return long_enough and int(one.size_class().partition("-")[0]) >= smallest
+
+
+def _controls(truth: SuiteTruth) -> dict[int, list[tuple[str, Place]]]:
+    """Frames well before and after each appearance, with the place where it begins or ends.
+
+    A place that is masked then too (a false find, a fixed region) hides whatever comes there by luck.
+    """
+    away = round(_CONTROL_SECONDS * float(truth.rate))
+    shown: dict[str, list[tuple[int, Place]]] = {}
+    for frame, boxes in enumerate(truth.frames):
+        for box in boxes:
+            if box.visible >= LEAST_VISIBLE:
+                shown.setdefault(box.label, []).append((frame, box.box))
+    controls: dict[int, list[tuple[str, Place]]] = {}
+    for name, places in shown.items():
+        for frame, place in ((places[0][0] - away, places[0][1]), (places[-1][0] + away, places[-1][1])):
+            controls.setdefault(frame, []).append((name, place))
+    return controls
 
 
 def masked_share(before: Array, after: Array, box: Sequence[float], *, fill: int) -> float:

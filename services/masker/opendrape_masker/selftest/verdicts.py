@@ -28,10 +28,17 @@ class EventVerdict(_Facts):
     missed_frames: tuple[int, ...] = Field(default=(), description="the first of those that are not covered")
     promised: bool = Field(description="long enough for the policy's max_gap_seconds, and not below the smallest size")
 
+    lucky: bool = Field(default=False, description="its place was masked long before or after it as well")
+
     @property
     def found(self) -> bool:
         """Covered on every frame."""
         return self.covered == self.frames
+
+    @property
+    def counts(self) -> bool:
+        """Promised, and not found by luck; what was missed counts, however its place looked at other times."""
+        return self.promised and not (self.lucky and self.found)
 
 
 class ClipVerdict(_Facts):
@@ -92,9 +99,9 @@ class SelfTest(_Facts):
         return tuple(event for clip in self.clips for event in clip.events)
 
     @property
-    def promised(self) -> Tally:
+    def counted(self) -> Tally:
         """What the thresholds are held against."""
-        return tally(event for event in self.events if event.promised)
+        return tally(event for event in self.events if event.counts)
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -125,7 +132,7 @@ def _by_number(name: str) -> tuple[int, str]:
 
 
 def _failures(test: SelfTest) -> Iterable[str]:
-    counted = test.promised
+    counted = test.counted
     if not counted.events and not any(clip.quarantined for clip in test.clips):
         yield "no event was judged"
     if counted.event_recall is not None and counted.event_recall < test.thresholds.event_recall:
