@@ -91,6 +91,7 @@ def _x264(media: MediaInfo, encode: EncodeRule) -> dict[str, str]:
     return {
         "preset": encode.preset,
         "crf": str(encode.crf),
+        "forced-idr": "1",  # a picture that starts a chunk refers to nothing before it
         "a53cc": "0",
         "udu_sei": "0",
         "x264-params": ":".join(parameters),
@@ -105,6 +106,7 @@ def _x265(media: MediaInfo, encode: EncodeRule, threads: int) -> dict[str, str]:
     return {
         "preset": encode.preset,
         "crf": str(encode.crf),
+        "forced-idr": "1",  # a picture that starts a chunk refers to nothing before it
         "a53cc": "0",
         "udu_sei": "0",
         "x265-params": ":".join(parameters),

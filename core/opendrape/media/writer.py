@@ -20,6 +20,7 @@ from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import EncodeRule
 from opendrape.errors import FidelityBroken
 from opendrape.media.allowed import without_range
+from opendrape.media.borders import PaddedEncoder
 from opendrape.media.boundary import refusing
 from opendrape.media.encoders import DROPPED_UNITS, add_encoder, check_can_encode
 from opendrape.media.picture import Picture
@@ -46,6 +47,7 @@ class ChunkWriter:
         self._encode = encode
         self._threads = threads
         self._last_tick: int | None = None
+        self._padded: PaddedEncoder | None = None
 
     def __enter__(self) -> Self:
         check_can_encode(self._media, self._encode)
@@ -63,7 +65,7 @@ class ChunkWriter:
     ) -> None:
         try:
             if kind is None:
-                self._mux(self._stream.encode(None))
+                self._mux(self._padded.finish() if self._padded else self._stream.encode(None))
         finally:
             self._container.close()
 
@@ -76,7 +78,17 @@ class ChunkWriter:
         frame.pict_type = 0  # the encoder decides; the source's choice would break the chunk's rate control
         frame.pts = picture.tick - tick_shift(self._media)
         frame.time_base = self._media.exact_time_base
-        self._mux(self._stream.encode(frame))
+        self._padded = self._padded or self._new_padding(picture)
+        self._mux(self._padded.put(frame))
+
+    def _new_padding(self, first: Picture) -> PaddedEncoder:
+        media = self._media
+        return PaddedEncoder(
+            self._stream.encode,
+            is_start=first.tick == media.first_tick,
+            frames_in_all=media.frame_count,
+            gap=round(1 / (Fraction(*media.average_rate) * media.exact_time_base)),
+        )
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
