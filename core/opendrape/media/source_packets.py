@@ -33,8 +33,8 @@ _FIRST_SLICE = 0x80  # first_mb_in_slice is 0
 class SourcePacket:
     """One packet as it would be copied.
 
-    ``frame`` is the index of its picture, None when the timeline knows none; ``units`` are its slices as they stand;
-    ``flaw`` says why it cannot be copied, None when it can.
+    ``frame`` is the index of its picture, None when the timeline knows none; ``is_start``: an IDR picture that can be
+    sought; ``units`` are its slices as they stand; ``flaw`` says why it cannot be copied, None when it can.
     """
 
     frame: int | None
@@ -84,7 +84,9 @@ def source_packet(packet: Packet[VideoStream], head: StreamHead, timeline: Timel
         flaw = _flaw_around(packet, frame) or _flaw_of_units(units, head) or _flaw_of_slices(kept, head)
     except ValueError:
         return SourcePacket(frame, False, (), "smart_render_damaged")
-    return SourcePacket(frame, bool(kept) and unit_type(kept[0]) == IDR_SLICE, kept, flaw)
+    # a key picture that the container does not call one cannot be found again: it stays inside its group
+    is_start = packet.is_keyframe and bool(kept) and unit_type(kept[0]) == IDR_SLICE
+    return SourcePacket(frame, is_start, kept, flaw)
 
 
 def _flaw_around(packet: Packet[VideoStream], frame: int | None) -> str | None:

@@ -12,7 +12,7 @@ from av.packet import Packet
 from opendrape.domain.timeline import Timeline
 from opendrape.media.avc_configuration import joint_record, stream_head
 from opendrape.media.bits import golomb, payload_of, unsigned
-from opendrape.media.nal_units import with_lengths
+from opendrape.media.nal_units import prefixed_units, with_lengths
 from opendrape.media.source_packets import SourcePacket, source_packet
 
 SEQUENCE = bytes.fromhex("6764001eacd940bc35a1000003000100000300300f162d96")
@@ -49,6 +49,7 @@ class Marked:
     is_discard: bool = False
     says: str = ""
     pts: int = 1
+    is_keyframe: bool = True
 
     def __bytes__(self) -> bytes:
         return self.payload
@@ -57,10 +58,10 @@ class Marked:
         return kind == self.says
 
 
-def looked_at(*units: bytes, tick: int | None = 1) -> SourcePacket:
+def looked_at(*units: bytes, tick: int | None = 1, is_key: bool = True) -> SourcePacket:
     """What is found in a packet of these units."""
     packet = Packet(with_lengths(units))
-    packet.pts = tick
+    packet.pts, packet.is_keyframe = tick, is_key
     return source_packet(packet, HEAD, TIMELINE)  # type: ignore[arg-type]
 
 
@@ -70,6 +71,19 @@ def test_a_plain_packet_may_be_copied() -> None:
     assert looked_at(OTHER, tick=2) == SourcePacket(2, False, (OTHER,), None)
     halves = (IDR, slice_unit(kind=5, first=40))
     assert looked_at(*halves) == SourcePacket(1, True, halves, None)
+
+
+def test_a_key_picture_that_cannot_be_sought_starts_no_group() -> None:
+    """V-11: it is copied with the group before it."""
+    assert looked_at(IDR, is_key=False) == SourcePacket(1, False, (IDR,), None)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_lengths_of_any_size_are_read(size: int) -> None:
+    """V-11: ISO/IEC 14496-15 allows one, two and four bytes; what is written has four."""
+    payload = b"".join(len(unit).to_bytes(size) + unit for unit in (IDR, OTHER))
+    assert list(prefixed_units(payload, size)) == [IDR, OTHER]
+    assert list(prefixed_units(with_lengths([IDR, OTHER]), 4)) == [IDR, OTHER]
 
 
 @pytest.mark.parametrize("kind", [0, 6, 9, 10, 11, 12, 24, 31])
