@@ -127,9 +127,20 @@ def _letters(text: str) -> str:
     return "".join(character for character in text.lower() if character.isalnum())
 
 
+def same_brightness(hidden: Sequence[Array], known: Sequence[Array]) -> int:
+    """How many hidden faces are nearest to their own original by mean brightness alone."""
+    mine, theirs = (np.array([picture.mean() for picture in pictures]) for pictures in (hidden, known))
+    return int((np.abs(mine[:, None] - theirs).argmin(axis=1) == np.arange(len(mine))).sum())
+
+
 def known_faces(photographs: Any) -> list[Array]:
     """The gallery, gray, 25 x 25. ``photographs``: the module ``skimage.data``."""
     return [np.asarray(face * 255, np.uint8) for face in photographs.lfw_subset()[:GALLERY]]
+
+
+def left_in_place(cells: int, *, smooth: bool) -> Change:
+    """The weaker layer alone."""
+    return lambda part: in_place(part, cells, smooth=smooth)
 
 
 def rearranged(effect: Effect, cells: int) -> Change:
@@ -149,8 +160,8 @@ def rearranged(effect: Effect, cells: int) -> Change:
     )
 
 
-def figures(eyes: Eyes, photographs: Any, change: Change) -> tuple[str, str, str]:
-    """Share of lines read, best score of a face, faces matched first of a hundred."""
+def figures(eyes: Eyes, photographs: Any, change: Change) -> tuple[str, str, str, str]:
+    """Lines read, best score of a face, and of a hundred faces those matched by likeness and by brightness alone."""
     lines = [(text, written(text, FONTS[0], margin=margin, tall=tall)) for text, margin, tall in LINES]
     read = sum(eyes.reads(change(line), text) for text, line in lines)
     best = 0.0
@@ -163,20 +174,20 @@ def figures(eyes: Eyes, photographs: Any, change: Change) -> tuple[str, str, str
     large = [cv2.resize(face, (256, 256), interpolation=cv2.INTER_CUBIC) for face in faces]
     hidden = [change(np.asarray(face)[..., None])[..., 0] for face in large]
     matched = int((ranks(hidden, faces, 8) < 1).sum())
-    return f"{read} of {len(lines)}", f"{best:.2f}", f"{matched} of {GALLERY}"
+    return f"{read} of {len(lines)}", f"{best:.2f}", f"{matched}", f"{same_brightness(hidden, large)}"
 
 
 def report(rows: Sequence[Sequence[str]]) -> str:
     """The page ``docs/benchmarks/effects.md``."""
     used = ", ".join(f"{name} {value}" for name, value in versions().items())
-    head = ("cells across", "what", "lines read", "best face score", "matched first")
+    head = ("cells across", "what", "lines read", "best face score", "matched by likeness", "by brightness")
     table = "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
     return (
         "# Cosmetic effects\n\nWritten by `python -m benchmarks.effects`; do not edit. What is still there in a\n"
-        "region of 32 to 620 pixels by cells across its shorter side. In place: a plain mosaic or blur. Rearranged:\n"
+        "region of 32 to 620 pixels by cells across its shorter side. In place: a plain mosaic or blur; else\n"
         f"as painted. A line is read when {READABLE} characters in a row are right; a face is found from\n"
-        f"{STRONG_SCORE} on; matched first: of {GALLERY} faces, how often the likest known one is the original;\n"
-        "chance finds one.\n"
+        f"{STRONG_SCORE} on. Matched: of {GALLERY} faces, how often the likest known one is the original; chance\n"
+        "finds one.\n"
         f"\nVersions: {used}.\n\n{table}\n"
     )
 
@@ -191,12 +202,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     eyes, rows = Eyes.of(options.models), []
     for cells in _CELLS:
-        for smooth, effect in ((False, Effect.PIXELATE), (True, Effect.BLUR)):
-            name = "blur" if smooth else "mosaic"
-            plain: Change = lambda part, n=cells, soft=smooth: in_place(part, n, smooth=soft)  # type: ignore[misc] # noqa: E731
-            rows.append((str(cells), f"{name} in place", *figures(eyes, photographs, plain)))
-            rows.append((str(cells), f"{name} rearranged", *figures(eyes, photographs, rearranged(effect, cells))))
-            print(*rows[-2], *rows[-1], sep=" | ", flush=True)
+        for effect in (Effect.PIXELATE, Effect.BLUR, Effect.NORMALISED_GRAY_BLUR):
+            if effect is not Effect.NORMALISED_GRAY_BLUR:
+                plain = left_in_place(cells, smooth=effect is Effect.BLUR)
+                rows.append((str(cells), f"{effect} in place", *figures(eyes, photographs, plain)))
+            rows.append((str(cells), str(effect), *figures(eyes, photographs, rearranged(effect, cells))))
+            print(*rows[-1], sep=" | ", flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "effects.md").write_text(report(rows), encoding="utf-8")
     return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from opendrape.domain.mask_rule import Effect, MaskRule, Shape
+from opendrape.domain.mask_rule import ClassLook, Effect, MaskRule, Shape
 from opendrape.domain.policy import EncodeRule, ResidualRule, Role
 from opendrape.domain.regions import CheckResult, MarkedRegion
 from opendrape.domain.timeline import FrameSpan
@@ -100,18 +100,20 @@ def test_one_picture_of_the_source_instead_of_the_painted_one_is_found(bench: Be
 
 
 def test_something_else_instead_of_the_painted_region_is_found(bench: Bench) -> None:
-    """V-07: neither the source nor what was painted."""
+    """V-07: neither the source, nor what was painted, but further away from the source still."""
     used = soft(bench, Effect.BLUR)
     masked = used.mask(SPAN)
 
-    def invert(plane: Array, _there: Array) -> None:
-        part = plane[plane.shape[0] // 4 : plane.shape[0] * 3 // 4, plane.shape[1] // 3 : plane.shape[1] * 3 // 4]
-        part[...] = np.where(part > 128, 40, 220)
+    def push_away(plane: Array, there: Array) -> None:
+        shrink = SIZE[1] // plane.shape[0]
+        inside = slice(22 // shrink, 98 // shrink), slice(62 // shrink, 148 // shrink)
+        shown, source = plane[inside].astype(int), there[inside].astype(int)
+        plane[inside] = np.clip(shown + np.where(shown >= source, 60, -60), 0, 255)
 
-    rewrite(used, masked, invert)
+    rewrite(used, masked, push_away)
     with pytest.raises(FidelityBroken) as broken:
         checked(used, masked)
-    assert broken.value.reason in {"fidelity_mask_differs", "fidelity_mask_unchanged"}
+    assert broken.value.reason == "fidelity_mask_differs"
 
 
 def test_a_rewritten_chunk_without_a_change_passes(bench: Bench) -> None:
@@ -167,3 +169,27 @@ class SeesWhatIsNotBlack(ScriptedDetector):
     def _see(self, picture, frame):  # type: ignore[no-untyped-def]
         found = super()._see(picture, frame)
         return [hit for hit in found if picture[int(hit.y0) : int(hit.y1), int(hit.x0) : int(hit.x1)].mean() > 30]
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_regions_of_different_colours_that_overlap_are_each_proven(bench: Bench, shape: Shape) -> None:
+    """V-07: where a later region lies over an earlier one, its colour counts."""
+    white = ClassLook(colour_rgb=(255, 255, 255))
+    used = soft(bench, Effect.SOLID).with_(first=ScriptedDetector(lambda _frame: [(40, 30, 110, 80, 0.9)], SIZE))
+    mask = MaskRule(shape=shape, classes={"marked": white}, dilate_pixels=0)
+    used = used.with_(policy=used.policy.model_copy(update={"mask": mask}))
+    masked = used.mask(SPAN)
+    assert [rect.label for rect in masked.painted[VICTIM]] == ["marked", "face"]
+    shown = next(iter(read_chunk(masked.chunk, media=used.clip.media, threads=1)))
+    luma = plane_array(shown.planes[0])
+    assert luma[55, 140] > 200
+    assert luma[55, 70] < 40
+
+    def blacken(plane: Array, _there: Array) -> None:
+        if plane.shape[0] == SIZE[1]:
+            plane[60:100, 125:150] = 16
+
+    rewrite(used, masked, blacken)
+    with pytest.raises(FidelityBroken) as broken:
+        checked(used, masked)
+    assert broken.value.reason == "fidelity_mask_not_solid"
