@@ -9,8 +9,9 @@ import pytest
 from opendrape.domain.regions import FoundInterval
 from opendrape.domain.timeline import Timeline
 from opendrape_masker.engine import intervals
+from opendrape_masker.engine.boxes import Box
 from opendrape_masker.engine.intervals import IntervalTally, bounded, timed
-from opendrape_masker.engine.regions import PixelRect
+from opendrape_masker.engine.regions import PixelRect, Target
 
 
 def region(label: str) -> PixelRect:
@@ -29,6 +30,15 @@ def test_each_role_has_its_own_intervals_with_the_most_regions_at_once() -> None
         tally.note(frame, [region(label) for label in shown.get(frame, ())])
     assert tally.intervals == (interval("face", 10, 12, 2), interval("face", 13, 14), interval("text", 11, 14))
     assert not tally.joined
+
+
+def test_what_lies_under_another_mask_is_told_too_but_not_counted_twice() -> None:
+    """V-02: text on a masked face is hidden with it; the timeline says so."""
+    tally = IntervalTally()
+    hidden = [Target(Box(0, 0, 8, 8), label) for label in ("face", "face", "text")]
+    tally.note(0, [region("face")], hidden)
+    tally.note(1, [], hidden)  # all of it outside the picture: nothing is painted
+    assert tally.intervals == (interval("face", 0, 1), interval("text", 0, 1))
 
 
 def test_intervals_of_neighbouring_chunks_become_one() -> None:

@@ -24,9 +24,12 @@ class IntervalTally:
     _open: dict[str, FoundInterval] = field(default_factory=dict)
     joined: bool = False
 
-    def note(self, frame: int, regions: Sequence[Target | PixelRect]) -> None:
-        """What is hidden on ``frame``; frames come in order, one that is left out ends every interval."""
-        counts = Counter(region.label for region in regions)
+    def note(self, frame: int, painted: Sequence[PixelRect], hidden: Sequence[Target] = ()) -> None:
+        """What is painted on ``frame``, and what is ``hidden``, perhaps under another's paint: each label counts once.
+
+        Frames come in order; one that is left out ends every interval.
+        """
+        counts = Counter({target.label for target in hidden if painted}) | Counter(one.label for one in painted)
         for role in [role for role, span in self._open.items() if role not in counts or span.end_frame != frame]:
             self._closed.append(self._open.pop(role))
         for role, count in counts.items():
