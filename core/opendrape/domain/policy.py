@@ -147,6 +147,8 @@ class Policy(_Rule):
             asked.add(Role.TEXT_RECOGNITION)
         if self.nobody_inside:
             asked.add(Role.FACE)
+        if self.case_sheet is not None:
+            asked.add(Role.TEXT)
         asked.discard(Role.OUT_OF_BODY)  # a measured heuristic is built in; require_roles asks for a site's own model
         return frozenset(asked | set(self.require_roles))
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from opendrape.domain.policy import Policy, Role
 from opendrape.domain.scene_facts import ConfirmedInterval
-from opendrape.domain.scene_rules import checked_pattern, is_allowed
+from opendrape.domain.scene_rules import CaseSheetRule, checked_pattern, is_allowed
 
 CLOCK = r"\d\d:\d\d(:\d\d)?"
 
@@ -71,6 +71,11 @@ def test_an_allow_list_asks_for_a_reader_and_no_list_for_none() -> None:
     """V-04, V-17: recognition runs only when there is something to allow."""
     assert Role.TEXT_RECOGNITION in Policy(name="x", summary="x", text_allow=(CLOCK,)).roles
     assert Role.TEXT_RECOGNITION not in Policy(name="x", summary="x").roles
+
+
+def test_a_case_sheet_asks_for_a_text_detector() -> None:
+    """V-06, V-17: paper alone is a swab or a wall; the lines on it decide."""
+    assert Policy(name="x", summary="x", case_sheet=CaseSheetRule()).roles == {Role.TEXT}
 
 
 def test_a_confirmed_interval_goes_forwards() -> None:

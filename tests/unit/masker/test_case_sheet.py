@@ -18,8 +18,8 @@ RULE = CaseSheetRule()
 SIZE = (640, 360)
 
 
-def score(picture: np.ndarray, lines: list[Line] | None) -> float:
-    return sheet_score(picture, None if lines is None else lambda: lines)
+def score(picture: np.ndarray, lines: list[Line]) -> float:
+    return sheet_score(picture, lambda: lines)
 
 
 def table() -> np.ndarray:
@@ -55,12 +55,6 @@ def test_a_tinted_or_dim_sheet_is_found_too() -> None:
     """V-06: lamps are yellow and may be turned down."""
     assert score(sheet(tint=(190, 220, 232)), LINES) >= RULE.strong_score
     assert score(sheet() // 2 + 20, LINES) >= RULE.strong_score
-
-
-def test_without_a_text_detector_the_ink_decides() -> None:
-    """V-06: a policy without text rule."""
-    assert score(sheet(), None) >= RULE.strong_score
-    assert score(sheet(words=False), None) < RULE.weak_score
 
 
 def test_a_sheet_whose_writing_nobody_can_read_is_weak() -> None:

@@ -34,18 +34,18 @@ _PLAIN, _INKED, _WRITTEN = 0.2, 0.3, 0.5
 _INSIDE = 0.6  # of a line's box lies on the paper
 
 
-def sheet_score(picture: Picture, lines_on: Callable[[], Sequence[Line]] | None) -> float:
+def sheet_score(picture: Picture, lines_on: Callable[[], Sequence[Line]]) -> float:
     """0..1 for one picture, uint8 ``[H, W, 3]`` BGR.
 
-    ``lines_on`` says what a text detector sees; it is only asked when there may be paper. None: there is no detector.
+    ``lines_on`` says what a text detector sees; it is only asked when there may be paper.
     """
     small, scale = _small(picture)
     papers = _papers(small)
-    lines = lines_on() if lines_on is not None and papers else None
+    lines = lines_on() if papers else ()
     best = 0.0
     for hull, paper in papers:
         ink = _ramp(_ink_share(small, hull), _INK_RAMP)
-        written = ink if lines is None else _ramp(_lines_on(hull, lines, scale), _LINES_RAMP)
+        written = _ramp(_lines_on(hull, lines, scale), _LINES_RAMP)
         best = max(best, paper * (_PLAIN + _INKED * max(ink, written) + _WRITTEN * written))
     return best
 

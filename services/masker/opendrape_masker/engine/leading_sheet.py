@@ -42,7 +42,7 @@ def reach_frames(timeline: Timeline, rule: CaseSheetRule) -> int:
     return _frames_until(timeline, rule.within_seconds * _LONGEST + rule.margin_seconds + rule.max_gap_seconds)
 
 
-def find_sheet(job: Job, rule: CaseSheetRule, text: Detector | None, alive: Callable[[], None]) -> LeadingSheet:
+def find_sheet(job: Job, rule: CaseSheetRule, text: Detector, alive: Callable[[], None]) -> LeadingSheet:
     """Look from the start for ``within_seconds``, and on for as long as a sheet is in view."""
     appearance = Appearance(rule)
     for frame, small in _looks(job, rule):
@@ -95,9 +95,7 @@ def _pictures(job: Job, span: FrameSpan, wanted: frozenset[int]) -> Iterator[Pic
     )
 
 
-def _lines_by(text: Detector | None, small: Array, frame: int) -> Callable[[], list[Line]] | None:
-    if text is None:
-        return None
+def _lines_by(text: Detector, small: Array, frame: int) -> Callable[[], list[Line]]:
     return lambda: [(hit.x0, hit.y0, hit.x1, hit.y1) for hit in text.detect([small], [frame])[0]]
 
 

@@ -25,6 +25,7 @@ from opendrape_masker.engine.render import Job
 from opendrape_masker.engine.survey import small_lumas, survey_plan
 
 _FEWEST_SAMPLES = 16
+_SAMPLES_PER_STRETCH = 32  # of half as many, chance makes an edge of a slow scene look still
 _LEAST_SECONDS = 2
 
 
@@ -37,16 +38,17 @@ class Scene:
     seconds: float = 0.0
 
 
-def survey_scene(job: Job, text: Detector | None, alive: Callable[[], None]) -> Scene:
+def survey_scene(job: Job, text: Callable[[], Detector], alive: Callable[[], None]) -> Scene:
     """Fixed overlays of the whole video and a sheet at its beginning, as far as the policy wants them.
 
-    Reads the video and keeps no pictures; ``text`` finds lines on a sheet, ``alive`` is called after every picture.
+    Reads the video and keeps no pictures; ``text`` gives what finds lines on a sheet, ``alive`` is called after every
+    picture.
     """
     started = time.process_time()
     regions, facts = _overlays(job, job.policy.overlays, alive) if job.policy.overlays else ((), SurveyFacts())
     rule = job.policy.case_sheet
     if rule is not None and job.span.start < reach_frames(job.timeline, rule):
-        sheet = find_sheet(job, rule, text, alive)
+        sheet = find_sheet(job, rule, text(), alive)
         facts = facts.model_copy(update={"case_sheet": sheet.word, "case_sheet_frames": sheet.frames})
         regions = (*regions, *([whole_picture(job.media, FrameSpan(0, sheet.frames))] if sheet.frames else []))
     return Scene(tuple(regions), facts, time.process_time() - started)
@@ -99,8 +101,8 @@ def _overlays(job: Job, rule: OverlayRule, alive: Callable[[], None]) -> tuple[t
 
 
 def _stretches(frames: Sequence[int]) -> list[FrameSpan]:
-    """Up to four stretches of at least 16 samples: an overlay need not be there all the time."""
-    count = max(1, min(4, len(frames) // _FEWEST_SAMPLES))
+    """Up to four stretches of at least 32 samples: an overlay need not be there all the time."""
+    count = max(1, min(4, len(frames) // _SAMPLES_PER_STRETCH))
     firsts = [frames[n * len(frames) // count] for n in range(count)]
     return [FrameSpan(a, b) for a, b in zip(firsts, [*firsts[1:], frames[-1] + 1], strict=True)]
 

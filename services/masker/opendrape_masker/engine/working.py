@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Protocol
 
 from opendrape.domain.policy import DetectRule, Policy, ResidualRule, Role
@@ -21,6 +22,10 @@ from opendrape_masker.detectors.allowing import (
 from opendrape_masker.engine.body_time import BodyTime, RememberingDetector, spared_spans
 from opendrape_masker.engine.render import Job
 from opendrape_masker.engine.scenes import Scene, confirmed_regions, device_regions, survey_scene
+
+_PLAIN_TEXT = DetectRule(
+    role=Role.TEXT, max_gap_seconds=Fraction(1), long_side_pixels=(960,), strong_score=0.5, weak_score=0.5
+)
 
 
 class Detectors(Protocol):
@@ -50,8 +55,7 @@ class Working:
     ) -> Working:
         """Survey the video. ``MediaRefused`` when the policy's device profile is made for another picture size."""
         fixed = (*job.regions, *device_regions(job.policy.device, job.media))
-        text = next((rule for rule in job.policy.detect if rule.role is Role.TEXT), None)
-        scene = survey_scene(job, detectors(text) if text and job.policy.case_sheet else None, alive)
+        scene = survey_scene(job, lambda: detectors(_text_rule(job.policy)), alive)
         ready = replace(
             job,
             policy=working_policy(job.policy),
@@ -109,6 +113,11 @@ class Working:
 def working_policy(policy: Policy) -> Policy:
     """The policy as the detectors work with it: harmless text links, uncertain time is shown when it asks for that."""
     return policy.model_copy(update={"detect": tuple(_working_rule(policy, rule) for rule in policy.detect)})
+
+
+def _text_rule(policy: Policy) -> DetectRule:
+    """The policy's rule for text; a plain one when a sheet is all that text is looked for."""
+    return next((rule for rule in policy.detect if rule.role is Role.TEXT), _PLAIN_TEXT)
 
 
 def _working_rule(policy: Policy, rule: DetectRule) -> DetectRule:
