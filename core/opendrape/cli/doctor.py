@@ -118,8 +118,18 @@ def _confinement(_settings: Settings) -> Iterator[Finding]:
         yield Finding(f"media child: {wall}", "ok" if standing else "note", str(standing))
 
 
+def _encoders(_settings: Settings) -> Iterator[Finding]:
+    from opendrape.media.encoder_trial import working_encoders
+    from opendrape.media.encoders import SOFTWARE
+
+    for encoder, works in working_encoders().items():
+        is_needed = encoder in SOFTWARE.values()
+        state = "ok" if works else "wrong" if is_needed else "note"
+        yield Finding(f"encoder {encoder}", state, "works (a trial was encoded)" if works else "does not work here")
+
+
 def _existing(folder: Path) -> Path:
     return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
 
 
-_CHECKS = (_versions, _keys, _models, _disk, _confinement)
+_CHECKS = (_versions, _keys, _models, _disk, _confinement, _encoders)

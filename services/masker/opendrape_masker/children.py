@@ -36,6 +36,7 @@ def run_mask_child(
 ) -> MaskAnswer:
     """Mask one chunk of the open source in a child; its files are in ``folder`` afterwards."""
     policy.audio.check_complete()
+    _check_encoder(policy)
     order = MaskOrder(
         descriptor=descriptor,
         media=media,
@@ -56,6 +57,13 @@ def run_mask_child(
     limits = child_limits(settings, folder, (timeline, order.models_dir, *order.model_repository))
     answer = _run("opendrape_masker.chunk_child", order.model_dump(mode="json"), limits, on_progress, (descriptor,))
     return MaskAnswer.model_validate(answer)
+
+
+def _check_encoder(policy: Policy) -> None:
+    if policy.encode.encoder != "software":
+        from opendrape.media.encoder_trial import check_encoder
+
+        check_encoder(policy.encode)
 
 
 def run_assemble_child(
