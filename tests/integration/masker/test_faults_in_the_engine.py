@@ -11,19 +11,37 @@ from pathlib import Path
 
 import pytest
 
-from opendrape.domain.policy import MaskRule, Motion, Role
+from opendrape.domain.mask_rule import ClassLook, Effect, MaskRule, Shape
+from opendrape.domain.policy import Motion, Role
 from opendrape.domain.regions import MarkedRegion
 from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import InferenceFailed, MediaRefused, OpenDrapeError, StaleLease
 from opendrape.media import picture, reader, writer
-from opendrape_masker.engine import boxes, checking, chunk, evidence, linking, looking, paint, pictures, render
+from opendrape_masker.engine import (
+    boxes,
+    checking,
+    chunk,
+    effects,
+    evidence,
+    linking,
+    looking,
+    mask_proof,
+    paint,
+    pictures,
+    regions,
+    render,
+    traces,
+)
 from tests.fakes.detectors import ScriptedDetector, ScriptedReader
 from tests.fakes.faults import Injected, Place, inject, places
 from tests.integration.masker.workbench import AGAIN, FACE, PLENTY, POLICY, SIZE, Bench, walker
 
 pytestmark = pytest.mark.timeout(30)
 
-ENGINE = (boxes, checking, chunk, evidence, linking, looking, paint, pictures, render)
+ENGINE = (
+    *(boxes, checking, chunk, effects, evidence, linking, looking),
+    *(mask_proof, paint, pictures, regions, render, traces),
+)
 MEDIA = (picture, reader, writer)
 SPAN = FrameSpan(12, 30)
 
@@ -39,8 +57,12 @@ ELSEWHERE = {
     "render._Encoder._work",  # the thread's outermost frame: it has no caller to tell
     "render._Encoder.abandon",  # only called when something else went wrong
 }
-ONLY_WITH_TWO_PASSES_AND_BOXES = {"looking.Watch.keep_up", "paint._without_swallowed"}
+ONLY_WITH_TWO_PASSES_AND_BOXES = {"looking.Watch.keep_up", "paint.Painter._fill_boxes"}
 PLACES = [place for place in places((*ENGINE, *MEDIA)) if place.label not in ELSEWHERE]
+
+
+WHITE_OR_BLURRED = ClassLook(effect=Effect.NORMALISED_GRAY_BLUR, colour_rgb=(255, 255, 255))
+EVERY_COAT = MaskRule(shape=Shape.ELLIPSE, classes={"marked": WHITE_OR_BLURRED})
 
 
 def thorough(bench: Bench) -> Bench:
@@ -49,12 +71,10 @@ def thorough(bench: Bench) -> Bench:
     reads = AGAIN.model_copy(update={"role": Role.TEXT})
     overlooked = ScriptedDetector({20: [(140.0, 20.0, 164.0, 50.0, 0.8)]}, SIZE, name="second")
     return bench.with_(
-        policy=POLICY.model_copy(
-            update={"detect": (FACE, text), "residual": (AGAIN, reads), "mask": MaskRule(shape="ellipse")}
-        ),
+        policy=POLICY.model_copy(update={"detect": (FACE, text), "residual": (AGAIN, reads), "mask": EVERY_COAT}),
         second=overlooked,
         reader=ScriptedReader("readable"),
-        regions=(MarkedRegion(x=2, y=2, width=10, height=10),),
+        regions=(MarkedRegion(x=2, y=2, width=10, height=10), MarkedRegion(x=60, y=80, width=60, height=40)),
         clip=bench.clip,
     )
 
