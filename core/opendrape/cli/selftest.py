@@ -22,7 +22,7 @@ from opendrape.settings import Settings
 
 if TYPE_CHECKING:
     from opendrape_masker.selftest.running import Trial
-    from opendrape_masker.selftest.verdicts import ClipVerdict
+    from opendrape_masker.selftest.verdicts import ClipVerdict, SelfTest
 
 Clips = Annotated[
     list[Path] | None,
@@ -62,10 +62,9 @@ def selftest(
     terminal, settings = Terminal(as_json=as_json, quiet=quiet), load_settings(state_dir=state_dir)
     chosen = policy_named(settings, policy)
     prepare_models(terminal, settings, chosen)
-    sources: list[Path | None] = [*clip] if clip else [None]
     trials = [
         Trial(number, source, seed + number - 1, events, seconds, width, height, photographs)
-        for number, source in enumerate(sources, 1)
+        for number, source in enumerate(clip or [None], 1)
     ]
     with _folder(output) as folder:
         result = SelfTest(
@@ -74,12 +73,16 @@ def selftest(
             thresholds=Thresholds(event_recall=minimum_events, frame_recall=minimum_frames),
             clips=_run(terminal, trials, chosen, settings, folder),
         )
-        if output is not None:
-            (folder / "selftest.json").write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (folder / "selftest.json").write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    _tell(terminal, result)
+
+
+def _tell(terminal: Terminal, result: SelfTest) -> None:
+    failures = list(result.failures)
     for line in told(result):
         terminal.say(line)
-    failures = list(result.failures)
-    terminal.result({"passed": not failures, "failures": failures, "result": result.model_dump(mode="json")})
+    counted, whole = result.counted.model_dump(mode="json"), result.model_dump(mode="json")
+    terminal.result({"passed": not failures, "failures": failures, "counted": counted, "result": whole})
     if failures:
         terminal.notice("self-test NOT passed")
         raise typer.Exit(ExitCode.FAILED)
