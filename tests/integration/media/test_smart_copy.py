@@ -109,7 +109,7 @@ def _judge(source: Path, folder: Path) -> None:
     ]
     frames = strict_digests(out)
     assert strict_digests(out, at=some([tick for tick, _ in frames], 20)) == some(frames, 20)
-    _agree(_of_second_decoder(source), _of_second_decoder(out), spliced)
+    _agree(of_second_decoder(source), of_second_decoder(out), spliced)
 
 
 def _agree(source: list[str], out: list[str], spliced: Spliced) -> None:
@@ -129,7 +129,7 @@ def _prove(source: Path, spliced: Spliced, out: Path) -> None:
             )
 
 
-def _of_second_decoder(path: Path) -> list[str]:
+def of_second_decoder(path: Path) -> list[str]:
     """Digests by OpenH264, which shares no code with FFmpeg's own decoder."""
     how = ("-map", "0:V:0", "-fps_mode", "passthrough", "-f", "framemd5", "-")
     text = ffmpeg("-xerror", "-noautorotate", "-c:v", "libopenh264", "-i", path, *how)

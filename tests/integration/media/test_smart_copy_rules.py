@@ -8,12 +8,14 @@ from pathlib import Path
 import av
 import pytest
 
+from opendrape.domain.media_info import ColourTags
 from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import FidelityBroken
 from opendrape.media.assemble import assemble
 from opendrape.media.chunk_groups import prove_copied, read_chunk_groups
 from opendrape.media.chunk_packets import chunk_packets, opened_chunk, packet_units
 from opendrape.media.copying import Copyable, NotCopyable, copyable_groups
+from opendrape.media.movie_boxes import all_boxes, opened_boxes
 from opendrape.media.nal_units import PICTURE_DATA, unit_type
 from opendrape.media.parameter_sets import sequence_set
 from opendrape.media.scrub import survivors
@@ -295,3 +297,38 @@ def test_short_groups_are_joined(tmp_path: Path) -> None:
     """V-11: half a second at least, so that encoding one does not cost a key frame every few pictures."""
     source = pattern(tmp_path / "s.mp4", *_X264, "-g", "5", seconds="2")
     assert [(start, end) for start, end, _ in _reasons(source)] == [(0, 15), (15, 30), (30, 45), (45, 50)]
+
+
+FACTS: dict[str, dict[str, object]] = {
+    "smart_render_times": {"frames_numbered": True},
+    "smart_render_geometry": {"height": 96},
+    "smart_render_colour": {"colour": ColourTags(primaries=9, transfer=18, matrix=9)},
+}
+
+
+@pytest.mark.parametrize("reason", FACTS)
+def test_facts_that_a_head_contradicts_forbid_copying(reason: str, tmp_path: Path) -> None:
+    """V-10, V-11: what the pictures were found to be must be what the copied head makes a player show."""
+    tags = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")
+    source = pattern(tmp_path / "s.mp4", *_X264, *tags)
+    found = probed(source)
+    media = found.media.model_copy(update=FACTS[reason])
+    with descriptor(source) as number:
+        groups = copyable_groups(number, media=media, timeline=found.timeline, limits=LIMITS, encode=FAST)
+    assert groups == NotCopyable(reason)
+
+
+def test_a_movie_that_describes_its_samples_twice_is_not_copied(tmp_path: Path) -> None:
+    """V-11: a copied packet would have to say which description it needs."""
+    source = pattern(tmp_path / "s.mp4", *_X264)
+    content, table = bytearray(source.read_bytes()), b"moov/trak/mdia/minf/stbl/stsd"
+    with opened_boxes(source) as file:
+        boxes = dict(all_boxes(file))
+    entry = content[boxes[table + b"/avc1"].start : boxes[table + b"/avc1"].end]
+    content[boxes[table].end : boxes[table].end] = entry
+    for depth in range(6):
+        box = boxes[table.rsplit(b"/", depth)[0] if depth else table]
+        content[box.start : box.start + 4] = (box.end - box.start + len(entry)).to_bytes(4)
+    content[boxes[table].body + 4 : boxes[table].body + 8] = (2).to_bytes(4)
+    source.write_bytes(content)
+    assert groups_of(source) == NotCopyable("smart_render_several_descriptions")
