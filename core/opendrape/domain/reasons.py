@@ -19,6 +19,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "state_in_use": "Another process works in this state folder.",
         "address_in_use": "Another program listens on this address and port.",
         "gateway_did_not_start": "The HTTP server stopped before it listened.",
+        "photographs_missing": "The photographs for the self-test are not installed: add the extra `sample`.",
         "source_missing": "The source folder or file does not exist.",
         "source_is_destination": "The source lies in the destination folder.",
         "folders_overlap": "Source, output and state folder must not lie in each other.",

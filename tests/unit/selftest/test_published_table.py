@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.selftest import Entry, Outcome, page
+
 from opendrape.adapters.policy_files import read_policy
 from opendrape.settings import shipped
 from opendrape_masker.selftest.verdicts import ClipVerdict, EventVerdict

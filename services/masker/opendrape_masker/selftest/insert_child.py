@@ -7,13 +7,13 @@ from fractions import Fraction
 from typing import Any
 
 from opendrape.domain.timeline import FrameSpan
-from opendrape.errors import MediaRefused
+from opendrape.errors import ConfigurationError, MediaRefused
 from opendrape.media.child import serve
 from opendrape.media.reader import Picture, read_pictures
 from opendrape_masker.orders import read_timeline
 from opendrape_masker.selftest.orders import ClipSource, InsertOrder
 from opendrape_masker.synthetic.carrier import Carrier, clip_carrier, tissue_carrier
-from opendrape_masker.synthetic.portraits import Gallery, installed_photographs, photographs_in
+from opendrape_masker.synthetic.portraits import Cutout, Gallery, installed_photographs, photographs_in
 from opendrape_masker.synthetic.suite import make_suite
 
 _RATE = Fraction(30)
@@ -23,7 +23,7 @@ def insert(spec: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> dict
     """Write video and truth; the answer is how many frames there are, and of which size."""
     order = InsertOrder.model_validate(spec)
     carrier = _clip(order, order.clip) if order.clip else _tissue(order)
-    cutouts = installed_photographs()
+    cutouts = _photographs()
     if order.photographs is not None:
         cutouts |= photographs_in(order.photographs)
     frames = len(carrier.ticks)
@@ -37,6 +37,15 @@ def insert(spec: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> dict
     )
     truth.write(order.truth)
     return {"frames": frames, "width": carrier.width, "height": carrier.height}
+
+
+def _photographs() -> dict[str, Cutout]:
+    try:
+        return installed_photographs()
+    except ImportError as error:
+        raise ConfigurationError(
+            "the photographs of the extra `sample` are missing", reason="photographs_missing"
+        ) from error
 
 
 def _tissue(order: InsertOrder) -> Carrier:
