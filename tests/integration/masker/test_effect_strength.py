@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from benchmarks.effects import (
     ranks,
     written,
 )
+from benchmarks.machine import test_media as media_folder
 
 from opendrape.domain.mask_rule import MOST_CELLS_ACROSS, Effect, MaskRule, Shape
 from opendrape.media.reader import Picture
@@ -101,6 +103,46 @@ def test_the_detectors_find_what_is_open_and_what_a_weaker_effect_leaves(eyes: E
             blurred = picture.copy()
             blurred[rows, columns] = in_place(picture[rows, columns], cells, smooth=True)
             assert (eyes.best_face(blurred, face) >= STRONG_SCORE) is is_found, (region, cells)
+
+
+def true_faces() -> list[tuple[Array, Box]]:
+    """The largest true face of every picture with faces in the test media; skips without them."""
+    truths = sorted((media_folder() / "images_faces").glob("*.face_gt.json"))
+    found = []
+    for truth in truths:
+        picture = cv2.imread(str(truth.with_name(truth.name.removesuffix(".face_gt.json") + ".jpg")))
+        boxes = [Box(*one["box"]) for one in json.loads(truth.read_text())["boxes"]]
+        if picture is not None and boxes:
+            found.append((np.asarray(picture), max(boxes, key=lambda box: box.area)))
+    return found or pytest.skip("needs the pictures under OPENDRAPE_TEST_MEDIA")
+
+
+def around(picture: Array, face: Box, region: int) -> tuple[Array, Box, Box]:
+    """The part of the picture around the face, so large that the face's region is ``region`` pixels wide."""
+    part = face.grown(2.0).clipped(picture.shape[1], picture.shape[0])
+    assert part is not None
+    x0, y0, x1, y1 = (round(edge) for edge in part.corners)
+    scale = region / (face.width * 1.4)
+    kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    shown = np.asarray(cv2.resize(picture[y0:y1, x0:x1], None, fx=scale, fy=scale, interpolation=kind))
+    there = Box(*(edge * scale for edge in face.moved(-x0, -y0).corners))
+    box = there.grown(0.2).clipped(shown.shape[1], shown.shape[0])
+    assert box is not None
+    return shown, box, there
+
+
+@pytest.mark.models
+@pytest.mark.media
+@pytest.mark.parametrize("effect", COSMETIC)
+def test_no_other_face_is_found_either(eyes: Eyes, effect: Effect) -> None:
+    """V-07: the largest face of each picture of the test media that a detector finds while it is open."""
+    tried = 0
+    for (picture, face), region in product(true_faces(), (64, 256)):
+        shown, box, there = around(picture, face, region)
+        if eyes.best_face(shown, there.corners) >= STRONG_SCORE:
+            tried += 1
+            assert eyes.best_face(painted(shown, box, effect), there.corners) < STRONG_SCORE, (tried, region)
+    assert tried >= 4
 
 
 # --- matching
