@@ -39,6 +39,7 @@ class Role(StrEnum):
     """What a model is for. A policy asks for roles; the model repository answers with models in order of preference."""
 
     FACE = "face"
+    HEAD = "head"
     TEXT = "text"
     TEXT_RECOGNITION = "text-recognition"
     PERSON_VEHICLE = "person-vehicle"
@@ -147,6 +148,8 @@ class Policy(_Rule):
             asked.add(Role.TEXT_RECOGNITION)
         if self.nobody_inside:
             asked.add(Role.FACE)
+        if Role.HEAD in asked:  # no model of its own: a body with a face makes a head
+            asked = (asked - {Role.HEAD}) | {Role.PERSON_VEHICLE, Role.FACE}
         if self.case_sheet is not None:
             asked.add(Role.TEXT)
         asked.discard(Role.OUT_OF_BODY)  # a measured heuristic is built in; require_roles asks for a site's own model

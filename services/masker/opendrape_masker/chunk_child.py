@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from opendrape.domain.policy import DetectRule, ResidualRule, Role
 from opendrape.media.child import serve
-from opendrape_masker.detectors import Detector, TextReader, build_detector, build_reader
+from opendrape_masker.detectors import Detector, TextReader, build_detector, build_reader, heads
 from opendrape_masker.detectors.nobody_inside import FACE_SCORE, NobodyInside
 from opendrape_masker.detectors.second_opinion import SecondOpinion, least_score
 from opendrape_masker.digests import digest_file
@@ -38,6 +38,9 @@ class Detectors:
         return self._built[key]
 
     def _build(self, role: Role, purpose: Literal["detect", "residual"], floor: float) -> Detector:
+        if role is Role.HEAD:
+            people = self._doubted(self._build(Role.PERSON_VEHICLE, purpose, heads.PERSON_SCORE))
+            return heads.HeadsOfPeople(people, self._build(Role.FACE, purpose, heads.FACE_SCORE))
         repository = self._order.model_repository
         return build_detector(role, session=self._session, repository=repository, purpose=purpose, floor_score=floor)
 

@@ -20,6 +20,7 @@ Classes = Mapping[Thing, Sequence[int]]
 """Things in the order in which rows number them, each with the network's classes that count as it."""
 THINGS_OF: Mapping[Role, tuple[Thing, ...]] = {
     Role.FACE: (Thing.FACE,),
+    Role.HEAD: (Thing.HEAD,),
     Role.TEXT: (Thing.TEXT,),
     Role.PERSON_VEHICLE: (Thing.PERSON, Thing.BICYCLE, Thing.MOTORCYCLE, Thing.CAR, Thing.BUS, Thing.TRUCK),
     Role.PLATE: (Thing.PLATE,),
