@@ -69,6 +69,17 @@ def test_a_sign_on_a_white_wall_is_no_sheet_by_itself() -> None:
     assert score(sheet(), LINES[:3]) >= RULE.strong_score
 
 
+def test_a_bright_triangle_is_no_sheet() -> None:
+    """V-06: a lamp's cone or a fold of cloth, with lettering over it."""
+    picture = table()
+    corners = np.array([[60, 340], [600, 340], [60, 20]], np.int32)
+    cv2.fillPoly(picture, [corners], (225, 228, 232))
+    lines: list[Line] = [(90, 180 + 30 * row, 220, 196 + 30 * row) for row in range(4)]
+    for x0, _, _, y1 in lines:
+        cv2.putText(picture, "DOE JANE 1961", (int(x0), int(y1)), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (40, 40, 40), 1)
+    assert score(picture, lines) < RULE.strong_score
+
+
 def test_a_swab_is_no_sheet() -> None:
     """V-06: white, large, and nothing written on it."""
     assert score(sheet(words=False), []) < RULE.weak_score

@@ -28,7 +28,13 @@ def score(picture: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(
-    ("name", "colour"), [("wall", (200, 200, 200)), ("drape", (120, 150, 60)), ("blue coat", (160, 90, 50))]
+    ("name", "colour"),
+    [
+        ("wall", (200, 200, 200)),
+        ("drape", (120, 150, 60)),
+        ("blue coat", (160, 90, 50)),
+        ("lamp-lit wall", (120, 180, 188)),
+    ],
 )
 def test_the_colours_of_a_room_are_outside(name: str, colour: tuple[int, int, int]) -> None:
     """V-05: certain, by colour alone."""

@@ -111,6 +111,28 @@ def test_a_still_room_with_flicker_is_undecidable(tissue: Tissue) -> None:
     assert verdict.boxes == ()
 
 
+def test_lettering_that_is_there_half_of_the_time_is_not_still(tissue: Tissue) -> None:
+    """V-04: that is the text detector's; an edge that comes and goes may as well be an instrument's."""
+
+    def now_and_then(luma: np.ndarray, sample: int) -> None:
+        if sample % 2:
+            words(luma, sample)
+
+    assert survey(tissue, now_and_then) == OverlayVerdict()
+
+
+def test_still_lines_all_over_a_flickering_room_are_undecidable(tissue: Tissue) -> None:
+    """V-04: too thin to be boxes, and too many to be written over a moving scene."""
+
+    def beams(luma: np.ndarray, sample: int) -> None:
+        luma[...] = 90 + (12 if sample % 2 else -12)
+        for x in range(-300, 640, 150):
+            cv2.line(luma, (x, 360), (x + 300, 0), 200 + (12 if sample % 2 else -12), 3)
+
+    verdict = survey(tissue, beams, still=True)
+    assert verdict.undecidable == "too_much_stands_still"
+
+
 def test_boxes_come_back_in_pixels_of_the_full_picture() -> None:
     """V-04: clipped to it."""
     assert on_full_picture([Box(-4, 0, 100, 50)], (960, 540), (1920, 1080)) == [Box(0, 0, 200, 100)]
