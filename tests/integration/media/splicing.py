@@ -19,6 +19,7 @@ from opendrape.media.copying import Copyable, Group, NotCopyable, copyable_group
 from opendrape.media.picture import Picture
 from opendrape.media.probe import ProbeResult
 from opendrape.media.spliced_writer import SplicedWriter
+from opendrape.media.writer import read_chunk
 from tests.integration.media.footage import FAST, LIMITS, descriptor, pictures, probed
 
 Choice = Callable[[int, Group], str]
@@ -118,6 +119,23 @@ def digest(picture: Picture) -> str:
         for row in range(plane.height):
             found.update(plane.memory[row * plane.stride : row * plane.stride + width])
     return found.hexdigest()
+
+
+def largest_difference(path: Path, spliced: Spliced) -> float:
+    """Mean absolute difference from the source in the worst row of samples, over every seventh of them."""
+    written = (
+        picture for chunk in spliced.chunks for picture in read_chunk(chunk, media=spliced.found.media, threads=2)
+    )
+    return max(
+        sum(abs(a - b) for a, b in zip(ours, theirs, strict=True)) / len(ours)
+        for one, other in zip(written, pictures(path, spliced.found), strict=True)
+        for ours, theirs in zip(_samples(one), _samples(other), strict=True)
+    )
+
+
+def _samples(picture: Picture) -> list[bytes]:
+    rows = ((plane, row * plane.stride) for plane in picture.planes for row in range(0, plane.height, 7))
+    return [bytes(plane.memory[start : start + plane.width : 7]) for plane, start in rows]
 
 
 def strict_digests(path: Path, at: Sequence[int] | None = None) -> list[tuple[int, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tests.integration.media.footage import LIMITS, clip, descriptor, ffmpeg, pa
 from tests.integration.media.splicing import (
     Spliced,
     groups_of,
+    largest_difference,
     put_together,
     some,
     splice,
@@ -73,6 +76,25 @@ def made(name: str, folder: Path) -> Path:
 def test_a_spliced_file_of_any_encoder_is_the_source_where_it_was_copied(name: str, tmp_path: Path) -> None:
     """V-11: frames outside touched groups identical for 100 %, times equal, strict decode, seeks, a second decoder."""
     _judge(made(name, tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["high_pyramid.mp4", "tagged_low_delay.mov", "cropped.mp4"])
+def test_encoded_groups_keep_the_sources_tones(name: str, tmp_path: Path) -> None:
+    """V-10, V-11: a head that named the wrong range, or frames in the wrong place, would shift every row."""
+    source = made(name, tmp_path)
+    assert largest_difference(source, splice(source, tmp_path)) < 10
+
+
+@pytest.mark.skipif(shutil.which("gst-launch-1.0") is None, reason="needs GStreamer with its libav and bad plugins")
+@pytest.mark.parametrize("name", ["high_pyramid.mp4", "baseline.mp4", "uneven_times.mp4", "cropped.mp4"])
+def test_gstreamer_shows_every_frame(name: str, tmp_path: Path) -> None:
+    """V-11: another demuxer and parser, which must find both parameter sets."""
+    out = put_together(splice(made(name, tmp_path), tmp_path), tmp_path / "out.mp4")
+    raw, meant = tmp_path / "raw", tmp_path / "meant"
+    pipeline = f"filesrc location={out} ! qtdemux ! h264parse ! avdec_h264 ! videocodectestsink location={raw}"
+    subprocess.run(["gst-launch-1.0", "-q", *pipeline.split()], check=True, capture_output=True, timeout=60)
+    ffmpeg("-noautorotate", "-i", out, "-map", "0:V:0", "-fps_mode", "passthrough", "-f", "rawvideo", meant)
+    assert raw.read_bytes() == meant.read_bytes()
 
 
 @pytest.mark.media
