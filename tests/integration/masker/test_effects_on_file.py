@@ -30,7 +30,6 @@ SPAN = FrameSpan(4, 16)
 VICTIM = 5
 FINE = EncodeRule(preset="ultrafast", crf=10)
 COSMETIC = [effect for effect in Effect if effect.is_cosmetic]
-TENBIT = ("-pix_fmt", "yuv420p10le", "-profile:v", "high10")
 Change = Callable[[Array, Array], None]
 
 
@@ -75,11 +74,12 @@ def test_every_effect_survives_the_encoder_and_the_check(bench: Bench, effect: E
 
 
 @pytest.mark.parametrize("effect", COSMETIC)
-def test_ten_bits_are_painted_and_proven_too(tmp_path: Path, effect: Effect) -> None:
-    """V-07, V-10."""
+@pytest.mark.parametrize("layout", ["yuv422p", "yuv444p", "yuv420p10le", "yuv444p10le"])
+def test_every_layout_is_painted_and_proven(tmp_path: Path, layout: str, effect: Effect) -> None:
+    """V-07, V-10: full and halved chroma, eight and ten bits."""
     (tmp_path / "work").mkdir()
-    clip = moving_pattern(tmp_path / "ten.mp4", *TENBIT)
-    assert clip.media.bit_depth == 10
+    clip = moving_pattern(tmp_path / "clip.mp4", "-pix_fmt", layout, seconds="1")
+    assert clip.media.pixel_format == layout
     done = soft(Bench(clip, tmp_path / "work"), effect).mask(SPAN)
     assert all(any(region.source for region in record.painted) for record in done.records)
 
