@@ -21,8 +21,8 @@ ALL_LABELS = ("marked", *(str(thing) for thing in Thing))
 """Everything that a region may be labelled as."""
 
 
-ROUND_LABELS = frozenset({"face", "head", "person"})
-"""What an ellipse can hide. It spares the corners of its box, and text, plates and screens reach into them."""
+ROUND_LABELS = frozenset({"face", "head"})
+"""What an ellipse can hide. It spares the corners of its box: letters reach into them, and a bent person's head."""
 
 
 class Effect(StrEnum):

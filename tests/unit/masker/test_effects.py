@@ -230,12 +230,13 @@ def test_a_smaller_region_inside_another_keeps_its_colour_and_solid_comes_last()
 def test_text_stays_a_box_where_faces_are_ellipses() -> None:
     """V-07: letters reach into the corners that an ellipse leaves open."""
     rule = MaskRule(shape=Shape.ELLIPSE)
-    assert {label: rule.look_of(label).shape for label in ("face", "text", "plate", "marked", "person-vehicle")} == {
+    assert {label: rule.look_of(label).shape for label in ("face", "head", "text", "person", "marked")} == {
         "face": Shape.ELLIPSE,
+        "head": Shape.ELLIPSE,
         "text": Shape.BOX,
-        "plate": Shape.BOX,
+        "person": Shape.BOX,
         "marked": Shape.BOX,
-        "person-vehicle": Shape.BOX,
     }
-    with pytest.raises(ValueError, match="corners of text"):
-        MaskRule(classes={Thing.TEXT: ClassLook(shape=Shape.ELLIPSE)})
+    for thing in (Thing.TEXT, Thing.PERSON):
+        with pytest.raises(ValueError, match=f"corners of {thing}"):
+            MaskRule(classes={thing: ClassLook(shape=Shape.ELLIPSE)})
