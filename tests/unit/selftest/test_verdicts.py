@@ -163,7 +163,7 @@ def test_measuring_replaces_effects_by_a_fill_that_can_be_seen() -> None:
     mask = solid(Policy(name="p", summary="s", mask=rule)).mask
     look = mask.look_of("face")
     assert (look.effect, look.shape, look.colour_rgb) == (Effect.SOLID, Shape.BOX, (0, 0, 0))
-    assert mask.look_of("person").shape is Shape.ELLIPSE
+    assert mask.look_of("head").shape is Shape.ELLIPSE
 
 
 def test_what_comes_where_all_is_masked_anyway_proves_nothing() -> None:
