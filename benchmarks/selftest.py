@@ -188,16 +188,22 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     policy = read_policy(Settings().policy_folders, options.policy)
     here = [entry for entry in entries() if options.only in entry.carrier and _is_there(entry)]
-    outcomes = [run(entry, options.policy) for entry in here]
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "selftest.md").write_text(page(outcomes, policy), encoding="utf-8")
+    outcomes: list[Outcome] = []
+    for entry in here:
+        outcomes.append(run(entry, options.policy))
+        _write(options.out, outcomes, policy)  # after each: a run that is cut short has still shown something
+    return int(any(outcome.clip is None for outcome in outcomes))
+
+
+def _write(folder: Path, outcomes: Sequence[Outcome], policy: Policy) -> None:
+    (folder / "selftest.md").write_text(page(outcomes, policy), encoding="utf-8")
     rows = [
         {"carrier": o.entry.carrier, "failure": o.failure, "result": o.clip.model_dump(mode="json") if o.clip else None}
         for o in outcomes
     ]
     facts = {"machine": machine(), "versions": versions(), "policy": policy.name, "digest": policy.digest}
-    (options.out / "selftest.json").write_text(json.dumps(facts | {"runs": rows}) + "\n", encoding="utf-8")
-    return int(any(outcome.clip is None for outcome in outcomes))
+    (folder / "selftest.json").write_text(json.dumps(facts | {"runs": rows}) + "\n", encoding="utf-8")
 
 
 def _is_there(entry: Entry) -> bool:
