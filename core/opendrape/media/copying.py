@@ -119,7 +119,7 @@ def copyable_groups(
 
 def _reason_in_facts(media: MediaInfo, encode: EncodeRule) -> str | None:
     checks = {
-        "smart_render_codec": media.codec != "h264" or encode.codec != "h264",
+        "smart_render_codec": media.codec != "h264" or (encode.codec, encode.encoder) != ("h264", "software"),
         "smart_render_lossless": encode.crf == 0,  # a profile of its own
         "smart_render_bit_depth": media.bit_depth != 8,
         "smart_render_pixel_format": without_range(media.pixel_format) != "yuv420p",

@@ -221,7 +221,14 @@ def test_what_cannot_be_proven_is_not_copied(reason: str, tmp_path: Path) -> Non
     assert groups_of(pattern(tmp_path / "s.mp4", *NOT_COPYABLE[reason])) == NotCopyable(reason)
 
 
-@pytest.mark.parametrize(("change", "reason"), [({"crf": 0}, "smart_render_lossless")])
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"crf": 0}, "smart_render_lossless"),
+        ({"codec": "hevc"}, "smart_render_codec"),
+        ({"encoder": "nvenc"}, "smart_render_codec"),
+    ],
+)
 def test_a_rule_that_does_not_fit_the_source_copies_nothing(
     change: dict[str, object], reason: str, source: Path
 ) -> None:
