@@ -80,7 +80,6 @@ def _options(encode: EncodeRule, needs: Needs) -> dict[str, str]:
         "preset": encode.preset,
         "crf": str(encode.crf),
         "profile": needs.profile,
-        "forced-idr": "1",
         "a53cc": "0",
         "udu_sei": "0",
         "x264-params": ":".join(parameters),

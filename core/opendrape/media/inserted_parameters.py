@@ -72,6 +72,7 @@ def _fits(own: StreamHead, source: StreamHead) -> bool:
     theirs, ours = source.sequence, own.sequence
     return (
         ours.number != theirs.number
+        and ours.profile <= theirs.profile  # 66, 77, 100: each can do what those before it can
         and not own.pictures.keys() & source.pictures.keys()
         and ours.coding.size_in_macroblocks == theirs.coding.size_in_macroblocks
         and ours.coding.crop == theirs.coding.crop

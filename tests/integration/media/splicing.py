@@ -160,15 +160,15 @@ def _seen(frame: av.VideoFrame) -> tuple[int, str]:
     return frame.pts, digest(Picture(frame, index=0, tick=0))
 
 
-def without_restriction(source: Path, destination: Path) -> Path:
-    """The same packets under a head that does not say how far pictures are reordered, as some recorders write it."""
+def with_restriction(source: Path, destination: Path, said: str) -> Path:
+    """The same packets under a head that says ``said`` (bits) of how far pictures are reordered; ``0``: nothing."""
     with av.open(str(source)) as container, av.open(str(destination), "w") as output:
         stream = container.streams.video[0]
         head = stream_head(stream.codec_context.extradata or b"")
-        said = head.sequence
-        bits = "".join(unsigned(value, 8) for value in (said.profile, said.constraints, said.level))
-        bits += golomb(said.number) + said.format.bits + said.coding.bits
-        bits += "1" + said.description.bits + "0000" if said.description else "0"
+        found = head.sequence
+        bits = "".join(unsigned(value, 8) for value in (found.profile, found.constraints, found.level))
+        bits += golomb(found.number) + found.format.bits + found.coding.bits
+        bits += "1" + (found.description.bits if found.description else "00000") + "000" + said
         target = output.add_stream_from_template(stream, opaque=True)
         target.codec_context.extradata = joint_record([(b"\x67" + payload_of(bits), head.picture_units)])
         for packet in container.demux(stream):

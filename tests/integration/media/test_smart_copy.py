@@ -21,7 +21,7 @@ from tests.integration.media.splicing import (
     some,
     splice,
     strict_digests,
-    without_restriction,
+    with_restriction,
 )
 
 _X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-preset", "fast")
@@ -108,7 +108,7 @@ def test_a_spliced_clip_from_the_world_is_the_source_where_it_was_copied(name: s
 def test_a_source_that_does_not_say_how_it_reorders_is_copied_too(frames: str, container: str, tmp_path: Path) -> None:
     """V-11: then what the container shows is what decoders and we go by."""
     said = pattern(tmp_path / f"said.{container}", *_X264, "-g", "20", "-bf", frames, seconds="3")
-    source = without_restriction(said, tmp_path / f"s.{container}")
+    source = with_restriction(said, tmp_path / f"s.{container}", "0")
     groups = groups_of(source)
     assert isinstance(groups, Copyable)
     assert groups.head.sequence.restriction is None

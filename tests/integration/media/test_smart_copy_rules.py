@@ -12,9 +12,12 @@ from opendrape.domain.media_info import ColourTags
 from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import FidelityBroken
 from opendrape.media.assemble import assemble
+from opendrape.media.avc_configuration import stream_head
+from opendrape.media.bits import golomb
 from opendrape.media.chunk_groups import prove_copied, read_chunk_groups
 from opendrape.media.chunk_packets import chunk_packets, opened_chunk, packet_units
 from opendrape.media.copying import Copyable, NotCopyable, copyable_groups
+from opendrape.media.inserted_encoder import InsertedEncoder
 from opendrape.media.movie_boxes import all_boxes, opened_boxes
 from opendrape.media.nal_units import PICTURE_DATA, unit_type
 from opendrape.media.parameter_sets import sequence_set
@@ -29,6 +32,7 @@ from tests.integration.media.splicing import (
     put_together,
     splice,
     strict_digests,
+    with_restriction,
     write_spliced,
 )
 
@@ -287,6 +291,29 @@ def test_only_the_groups_that_an_edit_list_leaves_whole_are_copied(tmp_path: Pat
     meant = [digest(picture) for picture in pictures(trimmed, spliced.found)]
     assert len(spliced.copied_frames) == sum(end - start for start, end, reason in reasons if reason is None)
     assert [shown[frame] for frame in spliced.copied_frames] == [meant[frame] for frame in spliced.copied_frames]
+
+
+@pytest.mark.parametrize(("waits", "reason"), [(1, "smart_render_reordering"), (2, None)])
+def test_pictures_that_wait_longer_than_was_said_are_not_copied(waits: int, reason: str | None, tmp_path: Path) -> None:
+    """V-11: a player that believes the head would show them in another order beside ours."""
+    source = pattern(tmp_path / "source.mp4", *_X264, "-g", "20", "-bf", "3", "-x264-params", "b-adapt=0")
+    said = "1" + "1" + golomb(0) * 2 + golomb(11) * 2 + golomb(waits) + golomb(4)
+    assert {found for _, _, found in _reasons(with_restriction(source, tmp_path / "s.mp4", said))} == {reason}
+
+
+@pytest.mark.parametrize("profile", ["baseline", "main", "high"])
+@pytest.mark.parametrize("preset", ["ultrafast", "medium", "veryslow"])
+def test_the_encoder_never_does_more_than_the_source(profile: str, preset: str, tmp_path: Path) -> None:
+    """V-11: profile, references and reordering of what is put between."""
+    source = pattern(tmp_path / "s.mp4", *_X264, "-profile:v", profile, "-refs", "2", "-bf", "1")
+    found, groups = probed(source), groups_of(source)
+    assert isinstance(groups, Copyable)
+    rule = FAST.model_copy(update={"preset": preset})
+    encoder = InsertedEncoder(media=found.media, encode=rule, threads=1, needs=groups.needs, shift=0)
+    ours, theirs = stream_head(encoder.extradata).sequence, groups.head.sequence
+    assert ours.profile <= theirs.profile
+    assert ours.coding.references == theirs.coding.references
+    assert ours.reordered == theirs.reordered
 
 
 def test_parameters_that_change_on_the_way_end_the_copying(tmp_path: Path) -> None:
