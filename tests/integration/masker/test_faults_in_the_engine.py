@@ -16,13 +16,15 @@ from opendrape.domain.policy import Motion, Role
 from opendrape.domain.regions import MarkedRegion
 from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import InferenceFailed, MediaRefused, OpenDrapeError, StaleLease
-from opendrape.media import picture, reader, writer
+from opendrape.media import picture, reader, sparse_reader, writer
 from opendrape_masker.engine import (
     boxes,
     checking,
     chunk,
     effects,
+    encoding,
     evidence,
+    groups,
     linking,
     looking,
     mask_proof,
@@ -39,10 +41,10 @@ from tests.integration.masker.workbench import AGAIN, FACE, PLENTY, POLICY, SIZE
 pytestmark = pytest.mark.timeout(30)
 
 ENGINE = (
-    *(boxes, checking, chunk, effects, evidence, linking, looking),
+    *(boxes, checking, chunk, effects, encoding, evidence, groups, linking, looking),
     *(mask_proof, paint, pictures, regions, render, traces),
 )
-MEDIA = (picture, reader, writer)
+MEDIA = (picture, reader, sparse_reader, writer)
 SPAN = FrameSpan(12, 30)
 
 ELSEWHERE = {
@@ -54,10 +56,12 @@ ELSEWHERE = {
     "reader._find",
     "reader._from_start",
     "reader._going_back",
-    "render._Encoder._work",  # the thread's outermost frame: it has no caller to tell
-    "render._Encoder.abandon",  # only called when something else went wrong
+    "render._touches",  # asked of groups that may be copied: see test_smart_render.py
+    "looking.Watch.sees_something",
+    "encoding.EncodingThread._work",  # the thread's outermost frame: it has no caller to tell
+    "encoding.EncodingThread.abandon",  # only called when something else went wrong
 }
-ONLY_WITH_TWO_PASSES_AND_BOXES = {"looking.Watch.keep_up", "paint.Painter._fill_boxes"}
+ONLY_WITH_TWO_PASSES_AND_BOXES = {"render.Job.pictures", "paint.Painter._fill_boxes"}
 PLACES = [place for place in places((*ENGINE, *MEDIA)) if place.label not in ELSEWHERE]
 
 
@@ -89,7 +93,7 @@ def assert_quiet() -> None:
 def test_an_error_surfaces(place: Place, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """V-16: an exception in this function, at its first call, ends the run with that exception."""
     used = thorough(bench)
-    if place.label in ONLY_WITH_TWO_PASSES_AND_BOXES:
+    if place.label in ONLY_WITH_TWO_PASSES_AND_BOXES or place.label.startswith("reader."):
         used = used.with_(policy=used.policy.model_copy(update={"mask": MaskRule()}), window_bytes=0)
     fault = inject(place, monkeypatch, everywhere=(*ENGINE, *MEDIA))
     with pytest.raises((Injected, MediaRefused)):
@@ -107,7 +111,7 @@ def test_the_same_run_without_a_fault_does_everything(bench: Bench) -> None:
 
 @pytest.mark.parametrize("window_bytes", [PLENTY, 0])
 @pytest.mark.parametrize("at", [1, 2, 7, 13])
-@pytest.mark.parametrize("label", ["render._Encoder._encode", "paint.Painter.paint", "writer.ChunkWriter.write"])
+@pytest.mark.parametrize("label", ["encoding.EncodingThread._encode", "paint.Painter.paint", "writer.ChunkWriter.write"])
 def test_an_encoder_that_fails_at_any_picture_stops_the_decoder(
     label: str, at: int, window_bytes: int, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,7 +141,7 @@ def test_an_encoder_that_fails_while_its_queue_is_full_lets_the_decoder_go(
         raise Injected
 
     monkeypatch.setattr(queue.Queue, "put", noticing)
-    monkeypatch.setattr(render._Encoder, "_encode", fails_late)
+    monkeypatch.setattr(encoding.EncodingThread, "_encode", fails_late)
     shares: list[float] = []
     with pytest.raises(Injected):
         bench.with_(progress=shares.append).mask(FrameSpan(0, 60))
@@ -153,7 +157,7 @@ def test_a_decoder_that_fails_while_the_encoder_is_behind_stops_the_encoder(
     decoded = threading.Event()
     encoded: list[int] = []
 
-    def slow(self: render._Encoder, shown: reader.Picture, _rectangles: object) -> None:
+    def slow(self: encoding.EncodingThread, _output: object, shown: reader.Picture, _rectangles: object) -> None:
         assert decoded.wait(20)
         encoded.append(shown.index)
 
@@ -164,7 +168,7 @@ def test_a_decoder_that_fails_while_the_encoder_is_behind_stops_the_encoder(
                 raise InferenceFailed
             return super().detect(pictures, frames)
 
-    monkeypatch.setattr(render._Encoder, "_encode", slow)
+    monkeypatch.setattr(encoding.EncodingThread, "_encode", slow)
     with pytest.raises(InferenceFailed):
         bench.with_(first=Sees(walker, SIZE)).mask(FrameSpan(0, 75))
     assert len(encoded) < 3

@@ -1,9 +1,9 @@
 """How one chunk is decoded, looked at, painted and written: overlapped, in memory bounded by the look-ahead window.
 
-A chunk is a row of groups of pictures. Where masks are expected a group is decoded whole and encoded as soon as its
-masks are final; where none are, only the pictures that a detector looks at (and those they refer to) are decoded, and
-the group is copied as it is, or read a second time when something was found after all. A source whose groups cannot be
-copied is one group.
+A chunk is a row of groups of pictures (V-11). Where masks are expected a group is decoded whole and encoded as soon as
+its masks are final; where none are, only the pictures that a detector looks at, and those they refer to, are decoded,
+and the group is copied as it is, or read a second time when something was found after all. A source whose groups cannot
+be copied is one group.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from opendrape.media.spliced_writer import SplicedWriter
 from opendrape.media.writer import ChunkWriter
 from opendrape_masker.engine.encoding import EncodingThread
 from opendrape_masker.engine.evidence import EvidenceWriter
-from opendrape_masker.engine.groups import Group, Groups, joined
+from opendrape_masker.engine.groups import Stretch, Stretches, stretches_of
 from opendrape_masker.engine.intervals import IntervalTally
 from opendrape_masker.engine.looking import Tally, Watch, marked_targets
 from opendrape_masker.engine.paint import Painter
@@ -50,6 +50,7 @@ class Job:
     limits: MediaLimits
     threads: int
     window_bytes: int
+    spared: tuple[FrameSpan, ...] = ()
 
     def pictures(self, span: FrameSpan) -> Iterator[Picture]:
         """Exactly the frames of ``span``, in order."""
@@ -77,13 +78,13 @@ class Job:
 
 @dataclass
 class RenderFacts:
-    """What rendering did. ``copied`` are the spans whose packets are the source's own."""
+    """What rendering did. ``copied`` are the spans with the source's own packets; ``read_twice`` counts frames."""
 
     tally: Tally = field(default_factory=Tally)
     found: IntervalTally = field(default_factory=IntervalTally)
     masked_frames: int = 0
     copied: list[FrameSpan] = field(default_factory=list)
-    encoded_groups: int = 0
+    encoded: list[FrameSpan] = field(default_factory=list)
     read_twice: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -111,7 +112,8 @@ class Renderer:
         with ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="look"))
             evidence = stack.enter_context(EvidenceWriter(self.evidence_path))
-            self._output = stack.enter_context(self._writer())
+            self._output: ChunkWriter | SplicedWriter = self._writer()
+            stack.enter_context(self._output)
             self._encoder = EncodingThread(evidence, self._painter)
             try:
                 self._render(pool)
@@ -139,7 +141,7 @@ class Renderer:
 
     def _render(self, pool: ThreadPoolExecutor) -> None:
         wide = self._wide_span()
-        self._groups = Groups(self._spans(), self._is_dense)
+        self._stretches = Stretches(stretches_of(self.job.span, self.copyable), self._is_dense)
         for watch in self.watches:
             watch.start_at(wide.start)
         if self.watches:
@@ -149,26 +151,21 @@ class Renderer:
         if self._next != self.job.span.end:
             raise RuntimeError("the masks of a frame are not final")
 
-    def _spans(self) -> Sequence[FrameSpan]:
-        if self.copyable is None:
-            return (self.job.span,)
-        return joined([group for group in self.copyable.groups if group.start in self.job.span], self.job.timeline)
-
-    def _is_dense(self, group: Group) -> bool:
-        """Whether masks are to be expected: somebody marked some, or the detectors see something right now.
+    def _is_dense(self, stretch: Stretch) -> bool:
+        """Whether it will be encoded: it cannot be copied, somebody marked a region, or the detectors see something.
 
         The answer is waited for: which groups are encoded must not depend on who is faster.
         """
         if not self.watches or not self._window_fits():
             return False
-        if self.copyable is None or any(_touches(region, group.span) for region in self.job.regions):
+        if not stretch.is_copyable or any(_touches(region, stretch.span) for region in self.job.regions):
             return True
         for watch in self.watches:
             watch.keep_up(0)
         return any(watch.sees_something for watch in self.watches)
 
     def _is_wanted(self, frame: int) -> bool:
-        is_dense = frame in self.job.span and bool(self._groups.at(frame).dense)
+        is_dense = frame in self.job.span and bool(self._stretches.at(frame).is_dense)
         return is_dense or any(watch.is_look(frame) for watch in self.watches)
 
     def _take(self, picture: Picture, pool: ThreadPoolExecutor) -> None:
@@ -177,23 +174,23 @@ class Renderer:
             watch.offer(picture, pool)
             watch.keep_up(_PENDING_LOOKS)
         self._facts.spent("shrink", started)
-        if picture.index in self.job.span and self._groups.at(picture.index).dense:
+        if picture.index in self.job.span and self._stretches.at(picture.index).is_dense:
             self._window.append(picture)
         self._advance()
 
     def _advance(self) -> None:
         """Everything whose masks are final, and whose picture is there when it is needed, goes on."""
         while self._next < self.job.span.end and self._is_settled(self.job.timeline.ticks[self._next]):
-            group = self._groups.at(self._next)
-            if group.dense and not self._window:
+            stretch = self._stretches.at(self._next)
+            if stretch.is_dense and not self._window:
                 return
             rectangles = self._planned(self._next)
-            group.plan(rectangles)
-            if group.dense:
+            stretch.plan(rectangles)
+            if stretch.is_dense:
                 self._encode(self._window.popleft(), rectangles)
             self._next += 1
-            if self._next == group.span.end:
-                self._end(group)
+            if self._next == stretch.span.end:
+                self._end(stretch)
 
     def _is_settled(self, tick: int) -> bool:
         """True when every detector was asked far enough ahead; waits for the answers then."""
@@ -220,26 +217,26 @@ class Renderer:
             watch.line.forget_before(frame)
         rectangles = self._painter.rectangles(targets)
         self._facts.masked_frames += bool(rectangles)
-        self._facts.found.note(frame, rectangles)
+        self._facts.found.note(frame, rectangles, targets)
         self._facts.spent("wait_and_link", started)
         return rectangles
 
-    def _end(self, group: Group) -> None:
-        """The masks of the whole group are known: copy it, or encode it unless that is already done."""
-        output = self._output
-        if not group.touched and isinstance(output, SplicedWriter):
-            copy = output.copy_instead if group.dense else output.copy
-            self._encoder.do(lambda: copy(group.span))
-            self._facts.copied.append(group.span)
-            self.on_frame(group.span.end - 1)
+    def _end(self, stretch: Stretch) -> None:
+        """The masks of the whole stretch are known: copy it, or encode it unless that is already done."""
+        output, span = self._output, stretch.span
+        if stretch.is_copyable and not stretch.is_touched and isinstance(output, SplicedWriter):
+            copy = output.copy_instead if stretch.is_dense else output.copy
+            self._encoder.do(lambda: copy(span))
+            self._facts.copied.append(span)
+            self.on_frame(span.end - 1)
             return
-        self._facts.encoded_groups += 1
-        if not group.dense:
-            self._facts.read_twice += bool(self.watches)
-            pictures = self._timed(self.job.pictures(group.span))
-            for picture, rectangles in zip(pictures, group.rectangles, strict=True):
+        self._facts.encoded.append(span)
+        if not stretch.is_dense:
+            self._facts.read_twice += len(span) if self.watches else 0
+            pictures = self._timed(self.job.pictures(span))
+            for picture, rectangles in zip(pictures, stretch.rectangles, strict=True):
                 self._encode(picture, rectangles)
-            group.rectangles.clear()
+            stretch.rectangles.clear()
 
     def _encode(self, picture: Picture, rectangles: list[PixelRect]) -> None:
         self._encoder.put(self._output, picture, rectangles)

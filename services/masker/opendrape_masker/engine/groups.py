@@ -1,0 +1,56 @@
+"""Which groups of pictures a chunk consists of, and how far each of them is."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from opendrape.domain.timeline import FrameSpan
+from opendrape.media.copying import Copyable
+from opendrape_masker.engine.regions import PixelRect
+
+
+@dataclass
+class Stretch:
+    """Frames that are encoded together or, when ``is_copyable``, copied together.
+
+    ``is_dense``: every picture is decoded at once and encoded as soon as its masks are final, because masks are
+    expected; otherwise the stretch is only searched, and read a second time when it must be encoded after all.
+    ``rectangles`` are what the frames so far show painted, kept for that second reading.
+    """
+
+    span: FrameSpan
+    is_copyable: bool
+    is_dense: bool | None = None
+    is_touched: bool = False
+    rectangles: list[list[PixelRect]] = field(default_factory=list)
+
+    def plan(self, rectangles: list[PixelRect]) -> None:
+        """Take in what the next frame shows painted."""
+        self.is_touched |= bool(rectangles)
+        if not self.is_dense:
+            self.rectangles.append(rectangles)
+
+
+class Stretches:
+    """A chunk from end to end; ``decide`` says of a stretch, when first asked for, whether it is dense."""
+
+    def __init__(self, stretches: Sequence[Stretch], decide: Callable[[Stretch], bool]) -> None:
+        self._stretches = stretches
+        self._starts = [stretch.span.start for stretch in stretches]
+        self._decide = decide
+
+    def at(self, frame: int) -> Stretch:
+        """Where a frame of the chunk is in."""
+        stretch = self._stretches[bisect_right(self._starts, frame) - 1]
+        if stretch.is_dense is None:
+            stretch.is_dense = self._decide(stretch)
+        return stretch
+
+
+def stretches_of(span: FrameSpan, source: Copyable | None) -> list[Stretch]:
+    """The groups of a source that may be copied; the whole span when none may."""
+    if source is None:
+        return [Stretch(span, is_copyable=False)]
+    return [Stretch(group.span, group.is_copyable) for group in source.groups]
