@@ -20,8 +20,10 @@ from opendrape.media.copying import Copyable, NotCopyable, copyable_groups
 from opendrape.media.inserted_encoder import InsertedEncoder
 from opendrape.media.movie_boxes import all_boxes, opened_boxes
 from opendrape.media.nal_units import PICTURE_DATA, unit_type
+from opendrape.media.opening import opened_video
 from opendrape.media.parameter_sets import sequence_set
 from opendrape.media.scrub import survivors
+from opendrape.media.source_packets import SourcePackets
 from opendrape.media.spliced_writer import SplicedWriter
 from opendrape.media.writer import read_chunk
 from tests.integration.media.footage import FAST, LIMITS, clip, descriptor, ffmpeg, pattern, pictures, probed
@@ -322,9 +324,16 @@ def test_parameters_that_change_on_the_way_end_the_copying(tmp_path: Path) -> No
         pattern(tmp_path / name, *_X264, "-g", "25", "-bf", "0", "-refs", references, seconds="2")
     (tmp_path / "list").write_text("file a.ts\nfile b.ts\n")
     ffmpeg("-f", "concat", "-i", tmp_path / "list", "-c", "copy", tmp_path / "s.ts")
-    reasons = [reason for _, _, reason in _reasons(tmp_path / "s.ts")]
-    assert reasons[0] is None
-    assert reasons[-1] == "smart_render_changing_parameters"
+    groups = groups_of(tmp_path / "s.ts")
+    assert isinstance(groups, Copyable)
+    first, last = groups.groups[0], groups.groups[-1]
+    assert (first.reason, last.reason) == (None, "smart_render_changing_parameters")
+    with descriptor(tmp_path / "s.ts") as number, opened_video(number, LIMITS, threads=1) as video:
+        packets = SourcePackets(video, groups.head, groups.timeline)
+        assert len(list(packets.of(first.span))) == len(first.span)
+        with pytest.raises(FidelityBroken) as caught:
+            list(packets.of(last.span))
+    assert caught.value.reason == "source_group_differs"
 
 
 def test_short_groups_are_joined(tmp_path: Path) -> None:
