@@ -1,4 +1,4 @@
-"""V-16: every function of real children: how they are started, watched, walled in, one at a time: nothing unverified is published."""
+"""V-16: every function of real children, how they are started, watched and walled in: nothing unverified comes out."""
 
 from __future__ import annotations
 

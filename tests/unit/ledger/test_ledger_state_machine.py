@@ -287,7 +287,7 @@ class TestLedger(LedgerMachine.TestCase):  # type: ignore[name-defined,misc]
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(1800)
 class TestLedgerForLong(LedgerMachine.TestCase):  # type: ignore[name-defined,misc]
     """The same, random and longer."""
 
