@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opendrape.errors import FidelityBroken
 from opendrape.media.avc_configuration import is_only_parameter_sets, joint_record, stream_head
 from opendrape.media.bits import BitReader, golomb, payload_of, unsigned
 from opendrape.media.inserted_parameters import Needs, record_for
-from opendrape.media.parameter_sets import Description, picture_set, sequence_set
+from opendrape.media.parameter_sets import Description, SequenceSet, picture_set, sequence_set
 
 SEQUENCE = bytes.fromhex("6764001eacd940bc35a1000003000100000300300f162d96")
 PICTURE = bytes.fromhex("68ebe09cb22c")
@@ -141,3 +142,44 @@ def test_what_the_source_allows_an_encoder(measured: int, expected: int) -> None
     needs = Needs.of(stream_head(_record(RECORDER, RECORDER_PICTURE)), measured=measured)
     assert (needs.number, needs.profile, needs.references, needs.reordered) == (31, "high", 2, expected)
     assert Needs.of(stream_head(_record()), measured=0).reordered == 2
+
+
+def _ours_beside(source: bytes) -> SequenceSet:
+    own = b"".join(b"\0\0\1" + unit for unit in (OWN, OWN_PICTURE))
+    record = record_for(stream_head(_record(source)), own)
+    at = 8 + len(source)
+    return sequence_set(record[at + 2 : at + 2 + int.from_bytes(record[at : at + 2])])
+
+
+def _saying(level: int, restriction: str) -> bytes:
+    said = sequence_set(SEQUENCE)
+    assert said.description is not None
+    bits = unsigned(said.profile, 8) + unsigned(0, 8) + unsigned(level, 8) + golomb(0) + said.format.bits
+    return b"\x67" + payload_of(bits + said.coding.bits + "1" + said.description.bits + "000" + restriction)
+
+
+@pytest.mark.parametrize(("level", "written"), [(10, 30), (30, 30), (51, 51)])
+def test_ours_needs_no_more_than_it_says(level: int, written: int) -> None:
+    """V-11: the source's level, or more where the encoder needs it."""
+    assert _ours_beside(_saying(level, "1" + "1" + golomb(0) * 4 + golomb(2) + golomb(4))).level == written
+
+
+@pytest.mark.parametrize(("level", "restriction"), [(40, None), (30, None), (22, (6, 6))])
+def test_a_player_buffers_ours_like_the_source(level: int, restriction: tuple[int, int] | None) -> None:
+    """V-11: nothing said on both sides, or what the source's lower level means said aloud (8100 / (47 * 26))."""
+    said = _ours_beside(_saying(level, "0")).restriction
+    assert (said and (said.reordered, said.buffered)) == restriction
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        RECORDER,
+        SEQUENCE[:1] + b"\x42" + SEQUENCE[2:],
+        _saying(30, "1" + "1" + golomb(0) * 4 + golomb(1) + golomb(4)),
+    ],
+)
+def test_an_encoder_that_outgrew_its_source_writes_nothing(source: bytes) -> None:
+    """V-11: another size, a lower profile, less reordering than ours."""
+    with pytest.raises((FidelityBroken, ValueError)):
+        _ours_beside(source)
