@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import os
 import resource
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -22,11 +22,13 @@ from benchmarks.things_truth import GROUPS, Annotated, Picture, Verdict, annotat
 from opendrape.adapters.policy_files import read_policy
 from opendrape.domain.policy import DetectRule, Role
 from opendrape.domain.things import Thing
+from opendrape.errors import ModelMissing
 from opendrape.settings import Settings, shipped
 from opendrape_masker.detectors import Detector, available, build_detector
 from opendrape_masker.detectors.nobody_inside import FACE_SCORE, NobodyInside
 from opendrape_masker.engine.boxes import Box, covered_share
 from opendrape_masker.inference.session import OnnxRuntimeSession
+from opendrape_masker.models_sync import sync
 
 _OUT = ROOT / "docs" / "benchmarks"
 _FULL = read_policy((shipped("policies"),), "full")
@@ -184,16 +186,24 @@ def _text_eye(build: Build) -> Eye:
     return _eye(rule, build(Role.TEXT, "detect", rule.weak_score))
 
 
+def _synced(settings: Settings) -> Path:
+    """The folder of models that benchmarks share, filled with what can be had."""
+    mirror = settings.mirror or ROOT.parent / "shared" / "models"
+    folder = ROOT / ".cache" / "bench-state" / "models"
+    with contextlib.suppress(ModelMissing):  # what is missing shows below
+        sync(settings.model_repository, folder, mirror=mirror if mirror.is_dir() else None)
+    return folder
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Measure and write page and JSON; 2 when there are no pictures or no model."""
+    """Measure and write page and JSON; 2 when there are no pictures or no models (`opendrape models sync`)."""
     from benchmarks.people_page import page
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=_OUT, help="folder for people.md and people.json")
     options = parser.parse_args(arguments)
     settings, media = Settings(), test_media()
-    models = Path(os.environ.get("OPENDRAPE_TEST_MODELS_DIR") or settings.models_dir)
-    session = OnnxRuntimeSession(models, 2, 60.0)
+    session = OnnxRuntimeSession(_synced(settings), 2, 60.0)
     names = available(Role.PERSON_VEHICLE, session=session, repository=settings.model_repository)
     pictures = list(annotated_pictures(media / "images_coco"))
     if not pictures or not names:
