@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_SITE = '''"""Where the interpreter starts, in the test run and in its children: loads one module with a step taken out."""
+_SITE = '''"""Stands where the interpreter starts: loads one module with a step taken out."""
 from importlib.machinery import SourceFileLoader
 
 _PATH, _SOURCE = {path!r}, {source!r}

@@ -215,7 +215,7 @@ DELIVERING = (
     _deliver("refuse another output of the same asset", "_publish", without="self._refuse_another_output"),
     _deliver("keep the first receipt", "_receipt", instead=("_content(self._work_blobs, name)", "None")),
     _deliver("check the kept receipt", "_receipt", without="if not _speaks_of"),
-    _deliver("stop when the lease is lost", "handle", without="progress(0.7)"),
+    _deliver("stop when the lease is lost", "handle", without="progress(0.05)"),
     _receipt(
         "sign the receipt", "signed_receipt", "write_signed", instead=("key.sign(rfc8785.dumps(content))", "bytes(64)")
     ),
@@ -224,7 +224,6 @@ DELIVERING = (
     _receipt(
         "compare the output's digest", "receipts", "_is_output", instead=("digest.hexdigest() == facts.sha256", "True")
     ),
-    _receipt("compare the output's length first", "receipts", "_is_output", without="if path.stat()"),
     _receipt("refuse doubled names in a receipt", "signed_receipt", "_without_doubles", gives="dict(pairs)"),
 )
 KEEPING_KEYS = (

@@ -165,7 +165,6 @@ LINKING = (
     _link("drop weak sightings alone", "TrackLine.is_kept", gives="True"),
     _link("link backwards", "TrackLine._chain", instead=("('before', 'after')", "('before',)")),
     _link("link forwards", "TrackLine._chain", instead=("('before', 'after')", "('after',)")),
-    _link("recover within a bounded time", "TrackLine._chain", instead=("self.reach.recover", "10 ** 9")),
     _link("hold before the first sighting", "TrackLine._passages_of", without="if before is None"),
     _link(
         "hold after the last sighting",

@@ -296,3 +296,14 @@ def test_every_frame_is_checked_and_reported(bench: Bench, masked: Masked) -> No
     assert [record.frame for record in read_evidence(masked.evidence)] == list(SPAN)
     assert masked.report.checks.frames_checked == len(SPAN)
     assert masked.report.checks.masked_regions_checked == sum(map(len, masked.painted.values()))
+
+
+@pytest.mark.parametrize("field", [0, 1], ids=["frame", "tick"])
+def test_evidence_of_another_frame_or_time_is_not_believed(bench: Bench, masked: Masked, field: int) -> None:
+    """V-10: what was remembered must be of this very frame, too."""
+    content = bytearray(masked.evidence.read_bytes())
+    content[8 * field] ^= 1
+    masked.evidence.write_bytes(content)
+    with pytest.raises(FidelityBroken) as broken:
+        checked(bench, masked)
+    assert broken.value.reason == "fidelity_timestamps"

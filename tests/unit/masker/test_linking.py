@@ -75,6 +75,19 @@ def test_a_weak_sighting_counts_only_when_linked_to_a_strong_one() -> None:
     assert covered(linked, 36, at(105))
 
 
+def test_a_weak_sighting_before_a_strong_one_counts_too() -> None:
+    """V-03: a face that turns towards the camera was there before it was plain to see."""
+    track = line({24: [(at(60), 0.3)], 30: [(at(100), 0.9)]})
+    assert covered(track, 24, at(60))
+
+
+def test_what_is_under_the_weak_score_does_not_count_even_beside_a_strong_sighting() -> None:
+    """V-03: noise extends no track."""
+    noisy = line({24: [(at(95), 0.9)], 30: [(at(100), 0.1)]})
+    clean = line({24: [(at(95), 0.9)]})
+    assert [noisy.regions(frame) for frame in range(FRAMES)] == [clean.regions(frame) for frame in range(FRAMES)]
+
+
 def test_a_weak_chain_ends_where_the_recovery_time_ends() -> None:
     """V-03: weak sightings far from any strong one do not paint the clip."""
     weak = {frame: [(at(100), 0.3)] for frame in range(30, 115, 6)}
