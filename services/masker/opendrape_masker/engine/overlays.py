@@ -24,6 +24,7 @@ _COHERENT = 0.8  # of 1; an opaque overlay after compression has 0.9 and more
 _MOVES = 5.0  # standard deviation over time in levels
 _DARK = 40
 _FIELD_EDGE = 7  # pixels around the border of an endoscope's picture
+_LEAST_BORDER, _LEAST_FIELD = 0.01, 0.05  # shares of the picture
 _JOIN = (15, 7)  # across, down: letters to words, words to lines
 _LEAST_EDGES = 24
 _LEAST_DENSITY = 0.06
@@ -112,7 +113,7 @@ def judge_overlays(statistics: EdgeStatistics, *, largest_share: float) -> Overl
     scene = moves.size - int(border.sum())
     if scene == 0 or int((moves & ~border).sum()) < _LEAST_MOVING * scene:
         return OverlayVerdict(undecidable="scene_stands_still")
-    still = statistics.edges & ~_field_edge(border, moves)
+    still = statistics.edges & ~_field_edge(border)
     boxes = tuple(_overlays(still, moves | border))
     share = sum(box.area for box in boxes) / moves.size
     if share > largest_share or _left_over(still, boxes) > _MOST_STILL * int(statistics.any_edges.sum()):
@@ -128,18 +129,22 @@ def _left_over(still: Array, boxes: Sequence[Box]) -> int:
     return int(rest.sum())
 
 
-def _field_edge(border: Array, moves: Array) -> Array:
-    """The rim of an endoscope's round picture is an edge that stands still; it is none of what we look for."""
+def _field_edge(border: Array) -> Array:
+    """The rim of an endoscope's round picture is an edge that stands still; it is none of what we look for.
+
+    It lies between a large black area and a large other one; lettering on the border is an island, and small.
+    """
     reach = np.ones((_FIELD_EDGE, _FIELD_EDGE), np.uint8)
-    large = _large(border)
-    near: Array = cv2.dilate(large, reach).astype(bool) & cv2.dilate(moves.astype(np.uint8), reach).astype(bool)
+    black = _large(border, _LEAST_BORDER)
+    field_of_view = _large(~black.astype(bool), _LEAST_FIELD)
+    near: Array = cv2.dilate(black, reach).astype(bool) & cv2.dilate(field_of_view, reach).astype(bool)
     return near
 
 
-def _large(border: Array) -> Array:
-    """Connected black areas of at least a hundredth of the picture: the gap in a letter is no border."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(border.astype(np.uint8), connectivity=4)
-    kept = [n for n in range(1, count) if stats[n, cv2.CC_STAT_AREA] >= border.size / 100]
+def _large(area: Array, share: float) -> Array:
+    """Connected parts that take at least ``share`` of the picture: the gap in a letter is no border."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(area.astype(np.uint8), connectivity=4)
+    kept = [n for n in range(1, count) if stats[n, cv2.CC_STAT_AREA] >= area.size * share]
     large: Array = np.isin(labels, kept).astype(np.uint8)
     return large
 
