@@ -63,6 +63,15 @@ def test_endoscopy_masks_all_that_faces_masks() -> None:
     assert Role.OUT_OF_BODY not in endoscopy.roles
 
 
+def test_full_does_all_that_faces_does_and_more() -> None:
+    """V-01: the same rules for faces, text and the second look; levels build on each other."""
+    policies, _ = shelf()
+    faces, full = policies.get("faces"), policies.get("full")
+    for kind in ("detect", "opinion", "residual"):
+        assert set(getattr(faces, kind)) <= set(getattr(full, kind)), kind
+    assert full.roles >= faces.roles | {Role.PERSON_VEHICLE, Role.SCREEN}
+
+
 def test_a_sites_own_policy_hides_the_shipped_one(tmp_path: Path) -> None:
     """V-01: sites add their own."""
     own = write(tmp_path, "faces", 'name = "faces"\nsummary = "ours"\n')
