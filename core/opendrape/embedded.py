@@ -55,9 +55,12 @@ class Services:
                 thread.join()
 
     def check(self) -> None:
-        """Raise what ended a worker thread, if any ended by itself."""
+        """Raise what ended a worker thread, if any ended by itself; nobody would do its work, and all would wait."""
+        is_anyone_gone = not all(thread.is_alive() for thread in self._threads)  # asked first: the dying speak, then go
         if self._deaths:
             raise self._deaths[0]
+        if is_anyone_gone and not self._stopping.is_set():
+            raise RuntimeError("a worker thread ended without a word")
 
     def pause(self, seconds: float) -> None:
         """Wait, at most until a thread died."""

@@ -170,3 +170,13 @@ def test_a_thread_that_dies_is_told_and_stops_the_others() -> None:
         services.wait_until_idle(lambda: None)
     services.stop()
     assert life.stopped
+
+
+def test_a_thread_that_ends_without_a_word_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """V-16: found by faults in the thread's own first call: nobody was told, and a run waited for ever."""
+    monkeypatch.setattr(Services, "_live", lambda self, runnable: None)
+    services = Services(NoCatalogue(), [Lives()])  # type: ignore[arg-type]
+    services.start()
+    with pytest.raises(RuntimeError, match="without a word"):
+        services.wait_until_idle(lambda: None)
+    services.stop()
