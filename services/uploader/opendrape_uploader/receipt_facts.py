@@ -75,7 +75,7 @@ def residual_independence(models: Collection[ModelUse]) -> str:
     if not second:
         return "none"
     decisive = [use for use in second if use.role == Role.FACE] or second
-    first = {(use.role, use.sha256) for use in models if use.purpose == "detect"}
+    first = {(use.role, use.sha256) for use in models if use.purpose in ("detect", "opinion")}
     return "other-scale" if any((use.role, use.sha256) in first for use in decisive) else "other-detector"
 
 

@@ -120,6 +120,7 @@ def test_it_answers_for_the_first_ones_role_and_weights() -> None:
     both = SecondOpinion(RULE, _Sees("first", ()), _Sees("second", ()))
     assert (both.role, both.model.name) == (Role.FACE, "first")
     assert both.detect([], []) == []
+    assert (both.advice.model, both.advice.purpose, both.advice.long_side_pixels) == ("second", "opinion", (80,))
 
 
 def test_the_second_one_reports_down_to_what_can_matter() -> None:

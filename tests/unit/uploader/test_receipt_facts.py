@@ -61,6 +61,7 @@ def test_what_a_cosmetic_effect_hid_is_not_claimed() -> None:
         ((FACE, TEXT, model("face", "residual", "bb" * 32), model("text", "residual")), "other-detector"),
         ((FACE, TEXT, model("face", "residual"), model("text", "residual", "bb" * 32)), "other-scale"),
         ((FACE, TEXT, model("text", "residual")), "other-scale"),
+        ((FACE, model("face", "opinion", "bb" * 32), model("face", "residual", "bb" * 32)), "other-scale"),
         ((FACE, TEXT), "none"),
     ],
 )

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from opendrape.domain.policy import OpinionRule, Role
+from opendrape.domain.regions import ModelUse
 from opendrape_masker.detectors.detection import Boxes, Detection, Detector, ModelFacts, Picture
 from opendrape_masker.detectors.suppression import intersection_over_union
 
@@ -46,6 +47,15 @@ class SecondOpinion:
     def model(self) -> ModelFacts:
         """Which weights look at every look."""
         return self.first.model
+
+    @property
+    def advice(self) -> ModelUse:
+        """Which weights are asked besides, for the report."""
+        facts = self.second.model
+        sizes = (self.rule.long_side_pixels,)
+        return ModelUse(
+            role=str(self.role), model=facts.name, sha256=facts.sha256, purpose="opinion", long_side_pixels=sizes
+        )
 
     def detect(self, pictures: Sequence[Picture], frames: Sequence[int]) -> list[list[Detection]]:
         """See ``Detector.detect``."""
