@@ -17,6 +17,7 @@ from opendrape.domain.regions import CheckResult, MarkedRegion, MaskReport, Mode
 from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import ResidualFound
 from opendrape_masker.detectors import Detector, TextLineReader
+from opendrape_masker.detectors.second_opinion import SecondOpinion
 from opendrape_masker.engine.checking import ChunkCheck, SecondLook
 from opendrape_masker.engine.intervals import bounded, shown_at, timed
 from opendrape_masker.engine.looking import Eye, Watch, watch_for
@@ -181,6 +182,8 @@ class ChunkMasker:
                     else (rule.long_side_pixels,),
                 )
             )
+            if isinstance(detector, SecondOpinion):
+                uses.append(detector.advice)
         return uses
 
 
