@@ -50,4 +50,7 @@ class EncodeRule(BaseModel):
     )
     preset: str = "veryfast"
     crf: int = Field(default=20, ge=0, le=40)
+    smart_render: bool = Field(
+        default=True, description="copy groups of pictures that need no mask instead of encoding them again"
+    )
     minimum_psnr_db: float = Field(default=30.0, description="per frame, outside masks, against what was to be written")

@@ -74,6 +74,25 @@ class CheckResult(_Facts):
     remasked_rounds: int = 0
 
 
+class SmartRender(_Facts):
+    """V-11: how many frames have the source's own packets, and why others have not, counted in frames by reason."""
+
+    copied_frames: int = 0
+    searched_frames: int = Field(default=0, description="frames of groups in which only looks were decoded at first")
+    encoded_frames: dict[str, int] = Field(
+        default_factory=dict, description="masked: something in the group is masked; else why it cannot be copied"
+    )
+
+    def plus(self, other: SmartRender) -> SmartRender:
+        """Sum, count by count."""
+        reasons = sorted({*self.encoded_frames, *other.encoded_frames})
+        return SmartRender(
+            copied_frames=self.copied_frames + other.copied_frames,
+            searched_frames=self.searched_frames + other.searched_frames,
+            encoded_frames={r: self.encoded_frames.get(r, 0) + other.encoded_frames.get(r, 0) for r in reasons},
+        )
+
+
 class FoundInterval(_Facts):
     """Frames ``[start_frame, end_frame)`` in which something of a role was masked, without a pause."""
 
@@ -105,6 +124,7 @@ class MaskReport(_Facts):
     out_of_body: tuple[BodyInterval, ...] = Field(default=(), description="when it was, or may have been, out of body")
     sound: SoundFacts | None = Field(default=None, description="what became of the sound; None until it is assembled")
     cosmetic: tuple[str, ...] = Field(default=(), description="classes hidden from view only, not de-identified")
+    smart_render: SmartRender = SmartRender()
     seconds: dict[str, float] = Field(default_factory=dict, description="time spent by stage")
     peak_memory_bytes: int = 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import zip_longest
@@ -23,6 +24,8 @@ from opendrape.media.opening import opened_video
 from opendrape.media.picture import Picture
 from opendrape.media.source_packets import SourcePackets
 from opendrape.media.writer import picture_of_chunk
+
+_Located = tuple["Packet[VideoStream]", int]
 
 
 def read_chunk_groups(
@@ -48,6 +51,48 @@ def read_chunk_groups(
         raise FidelityBroken(reason="chunk_differs")
 
 
+def read_chunk_looks(
+    path: Path, *, media: MediaInfo, timeline: Timeline, threads: int, spans: Sequence[FrameSpan], looks: frozenset[int]
+) -> Iterator[Picture]:
+    """Yield the ``looks`` inside ``spans``, in order; what nothing refers to, and no look is at, is not decoded.
+
+    ``spans`` as for :func:`read_chunk_groups`; those without a look are passed over. Raises :class:`FidelityBroken`
+    (``chunk_differs``) when a look does not come as it should.
+    """
+    spans = [span for span in spans if any(frame in looks for frame in span)]
+    awaited = iter([frame for span in spans for frame in span if frame in looks])
+    with opened_chunk(path) as stream:
+        stream.thread_type, stream.thread_count = ThreadType.AUTO, threads
+        packets = _skipping(stream, _packets_of(stream, media, timeline, spans), spans, looks)
+        for frame in _decoded(stream, packets):
+            picture = picture_of_chunk(frame, stream, media, index=0)
+            index = timeline.index_of.get(picture.tick)
+            if index in looks:
+                if index != next(awaited, None):
+                    raise FidelityBroken(reason="chunk_differs")
+                picture.index = index
+                yield picture
+    if next(awaited, None) is not None:
+        raise FidelityBroken(reason="chunk_differs")
+
+
+def _skipping(
+    stream: VideoStream, packets: Iterable[_Located], spans: Sequence[FrameSpan], looks: frozenset[int]
+) -> Iterator[_Located]:
+    """Drop what comes after the last look of a span; of the rest let the decoder drop what nothing refers to."""
+    left = {span.start: sum(1 for frame in span if frame in looks) for span in spans}
+    for packet, frame in packets:
+        start = spans[bisect_right(spans, frame, key=_start_of) - 1].start
+        if left[start]:
+            left[start] -= frame in looks
+            stream.codec_context.skip_frame = "DEFAULT" if frame in looks else "NONREF"
+            yield packet, frame
+
+
+def _start_of(span: FrameSpan) -> int:
+    return span.start
+
+
 def prove_copied(
     path: Path, descriptor: int, *, source: Copyable, spans: Sequence[FrameSpan], limits: MediaLimits
 ) -> int:
@@ -71,7 +116,7 @@ def prove_copied(
 
 def _packets_of(
     stream: VideoStream, media: MediaInfo, timeline: Timeline, spans: Sequence[FrameSpan]
-) -> Iterator[tuple[Packet[VideoStream], int]]:
+) -> Iterator[_Located]:
     """Packets of ``spans`` with their frames; where a span starts and after it ends decoding must be able to start."""
     before: FrameSpan | None = None
     for packet, tick in chunk_packets(stream, media):
@@ -86,7 +131,7 @@ def _packets_of(
         before = span
 
 
-def _decoded(stream: VideoStream, packets: Iterable[tuple[Packet[VideoStream], int]]) -> Iterator[VideoFrame]:
+def _decoded(stream: VideoStream, packets: Iterable[_Located]) -> Iterator[VideoFrame]:
     for packet, _ in packets:
         with refusing("corrupt"):
             frames = packet.decode()

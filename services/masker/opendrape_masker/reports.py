@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from opendrape.domain.regions import CheckResult, FrameAccount, MaskReport
+from opendrape.domain.regions import CheckResult, FrameAccount, MaskReport, SmartRender
 from opendrape_masker.engine.body_time import joined as joined_body_time
 from opendrape_masker.engine.intervals import bounded
 
@@ -33,6 +33,7 @@ def summed(reports: Sequence[MaskReport]) -> MaskReport:
         survey=reports[0].survey,
         out_of_body=tuple(joined_body_time([one for r in reports for one in r.out_of_body])),
         cosmetic=tuple(sorted({label for r in reports for label in r.cosmetic})),
+        smart_render=_smart([r.smart_render for r in reports]),
         seconds={stage: round(s, 3) for stage, s in _added([r.seconds for r in reports]).items()},
         peak_memory_bytes=max(r.peak_memory_bytes for r in reports),
     )
@@ -53,6 +54,13 @@ def _accounts(parts: Sequence[dict[str, FrameAccount]]) -> dict[str, FrameAccoun
     for part in parts:
         for role, account in part.items():
             total[role] = total.get(role, FrameAccount()).plus(account)
+    return total
+
+
+def _smart(parts: Sequence[SmartRender]) -> SmartRender:
+    total = SmartRender()
+    for part in parts:
+        total = total.plus(part)
     return total
 
 

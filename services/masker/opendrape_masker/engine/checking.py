@@ -1,80 +1,112 @@
-"""Whether the written chunk is what was meant: times, pixels, solid masks, nobody left (V-10, V-15)."""
+"""Whether the written chunk is what was meant: times, pixels, masks, copied packets, nobody left (V-10, V-11, V-15)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 
-from opendrape.domain.policy import ResidualRule
-from opendrape.domain.regions import CheckResult, ResidualFinding
+from opendrape.domain.regions import CheckResult
+from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import FidelityBroken
+from opendrape.media.chunk_groups import prove_copied, read_chunk_groups, read_chunk_looks
+from opendrape.media.copying import Copyable, NotCopyable
 from opendrape.media.reader import Picture
 from opendrape.media.writer import read_chunk
-from opendrape_masker.detectors import TextLineReader
-from opendrape_masker.engine.boxes import Box, covered_share
 from opendrape_masker.engine.evidence import Record, lattice_outside, lattice_samples, read_evidence
-from opendrape_masker.engine.looking import Eye, merge_same
 from opendrape_masker.engine.mask_proof import prove_masks
-from opendrape_masker.engine.paint import Painter, PixelRect
+from opendrape_masker.engine.paint import Painter
 from opendrape_masker.engine.pictures import Array
 from opendrape_masker.engine.render import Job
+from opendrape_masker.engine.second_look import Masks, SecondLook, SecondLooks
 
-_READABLE_CHARACTERS = 3
-_HIDDEN_ENOUGH = 0.7  # of a residual hit inside masks: it is a mask's rim, not a person
-
-
-@dataclass(frozen=True)
-class SecondLook:
-    """One residual rule at work on the frames it examines."""
-
-    rule: ResidualRule
-    eye: Eye
-    frames: frozenset[int]
-    reader: TextLineReader | None = None
+_Examine = Callable[[Picture, int, Masks], None]
 
 
 @dataclass
 class ChunkCheck:
-    """Reads the written chunk once and holds every picture against the evidence."""
+    """Reads the written chunk once and holds every encoded picture against the evidence.
+
+    ``copied`` are the spans that ``source`` lent: their packets are held against the source's, byte for byte, and of
+    their pictures only those are decoded that are examined again.
+    """
 
     job: Job
     chunk_path: Path
     evidence_path: Path
     second_looks: Sequence[SecondLook]
     on_frame: Callable[[int], None]
+    source: Copyable | NotCopyable | None = None
+    copied: Sequence[FrameSpan] = ()
 
     def run(self) -> CheckResult:
         """Raise ``FidelityBroken`` on any difference; residual findings are returned, the caller decides."""
+        self._frames = self._regions = 0
+        self._worst = math.inf
+        looks = SecondLooks(self.second_looks)
+        with looks.open() as examine:
+            self._check_encoded(examine)
+            copied = self._check_copied(examine)
+        if self._frames + copied != len(self.job.span):
+            raise FidelityBroken("frame count differs", reason="fidelity_frame_count")
+        return CheckResult(
+            frames_checked=self._frames + copied,
+            worst_psnr_db=None if math.isinf(self._worst) else round(self._worst, 2),
+            masked_regions_checked=self._regions,
+            residual_frames_examined=looks.examined,
+            residual_findings=tuple(sorted(looks.findings, key=lambda finding: finding.frame)),
+        )
+
+    def _check_encoded(self, examine: _Examine) -> None:
         painter = Painter.of(self.job.policy.mask, self.job.media)
-        frames = regions = examined = 0
-        worst = math.inf
-        findings: list[ResidualFinding] = []
-        written = read_chunk(self.chunk_path, media=self.job.media, threads=self.job.threads)
-        expected = iter(self.job.span)
-        for picture, record in zip_longest(written, read_evidence(self.evidence_path)):
+        spans = _rest(self.job.span, self.copied)
+        expected = (frame for span in spans for frame in span)
+        for picture, record in zip_longest(self._written(spans), self._records()):
             frame = next(expected, None)
             if picture is None or record is None or frame is None:
                 raise FidelityBroken("frame count differs", reason="fidelity_frame_count")
             self._check_time(picture, record, frame)
-            worst = min(worst, self._check_pixels(picture, record))
-            regions += prove_masks(picture, record.painted, painter)
-            examined += self._look_again(picture, record, painter.hidden(record.rectangles), findings)
-            frames += 1
+            self._worst = min(self._worst, self._check_pixels(picture, record))
+            self._regions += prove_masks(picture, record.painted, painter)
+            examine(picture, frame, painter.hidden(record.rectangles))
+            self._frames += 1
             self.on_frame(frame)
-        if next(expected, None) is not None:
-            raise FidelityBroken("frame count differs", reason="fidelity_frame_count")
-        return CheckResult(
-            frames_checked=frames,
-            worst_psnr_db=None if math.isinf(worst) else round(worst, 2),
-            masked_regions_checked=regions,
-            residual_frames_examined=examined,
-            residual_findings=tuple(findings),
+
+    def _written(self, spans: Sequence[FrameSpan]) -> Iterator[Picture]:
+        job = self.job
+        if not self.copied:
+            return read_chunk(self.chunk_path, media=job.media, threads=job.threads)
+        return read_chunk_groups(
+            self.chunk_path, media=job.media, timeline=job.timeline, threads=job.threads, spans=spans
         )
+
+    def _records(self) -> Iterator[Record]:
+        """What was encoded and not replaced by the source's own packets afterwards."""
+        for record in read_evidence(self.evidence_path):
+            if not any(record.frame in span for span in self.copied):
+                yield record
+
+    def _check_copied(self, examine: _Examine) -> int:
+        if not self.copied or not isinstance(self.source, Copyable):
+            return 0
+        job = self.job
+        proven = prove_copied(self.chunk_path, job.descriptor, source=self.source, spans=self.copied, limits=job.limits)
+        frames = frozenset(frame for look in self.second_looks for frame in look.frames)
+        for picture in read_chunk_looks(
+            self.chunk_path,
+            media=job.media,
+            timeline=job.timeline,
+            threads=job.threads,
+            spans=self.copied,
+            looks=frames,
+        ):
+            examine(picture, picture.index, ())
+            self.on_frame(picture.index)
+        return proven
 
     def _check_time(self, picture: Picture, record: Record, frame: int) -> None:
         meant = self.job.timeline.ticks[frame]
@@ -92,47 +124,14 @@ class ChunkCheck:
             raise FidelityBroken("pixels outside masks were damaged", reason="fidelity_pixels")
         return psnr
 
-    def _look_again(
-        self, picture: Picture, record: Record, masks: Sequence[Box], findings: list[ResidualFinding]
-    ) -> int:
-        examined = 0
-        for look in self.second_looks:
-            if record.frame in look.frames:
-                examined += 1
-                findings += _uncovered(look, picture, record.frame, masks)
-        return examined
 
-
-def _uncovered(look: SecondLook, picture: Picture, frame: int, masks: Sequence[Box]) -> list[ResidualFinding]:
-    """What the second look sees outside masks. What is taken for text counts when the reader can read it."""
-    small = look.eye.take(picture)
-    seen = [
-        (box, score)
-        for box, score, _ in merge_same(look.eye.see(small, frame))
-        if score >= look.rule.score and covered_share(box, masks) < _HIDDEN_ENOUGH
-    ]
-    if look.reader is not None and seen:
-        view = look.eye.views[0]
-        lines = look.reader.read_text(small[0], [view.forth(box).corners for box, _ in seen])
-        seen = [hit for hit, line in zip(seen, lines, strict=True) if _is_readable(line)]
-    return [_finding(look.rule, frame, box, score) for box, score in seen]
-
-
-def _is_readable(line: str) -> bool:
-    return sum(character.isalnum() for character in line) >= _READABLE_CHARACTERS
-
-
-def _finding(rule: ResidualRule, frame: int, box: Box, score: float) -> ResidualFinding:
-    rect = PixelRect(round(box.x0), round(box.y0), round(box.x1), round(box.y1))
-    return ResidualFinding(
-        frame=frame,
-        role=str(rule.role),
-        score=round(score, 3),
-        x=rect.x0,
-        y=rect.y0,
-        width=max(1, rect.x1 - rect.x0),
-        height=max(1, rect.y1 - rect.y0),
-    )
+def _rest(span: FrameSpan, taken: Sequence[FrameSpan]) -> list[FrameSpan]:
+    """What of ``span`` is in none of ``taken``, which rise."""
+    rest, start = [], span.start
+    for one in taken:
+        rest += [FrameSpan(start, one.start)] if start < one.start else []
+        start = one.end
+    return rest + ([FrameSpan(start, span.end)] if start < span.end else [])
 
 
 def _psnr(got: Array, meant: Array, bit_depth: int) -> float:

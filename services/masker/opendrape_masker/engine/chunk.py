@@ -10,18 +10,21 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from opendrape.domain.policy import DetectRule, ResidualRule, Role
 from opendrape.domain.regions import CheckResult, MarkedRegion, MaskReport, ModelUse, ResidualFinding
 from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import ResidualFound
+from opendrape.media.copying import Copyable, NotCopyable, copyable_groups
 from opendrape_masker.detectors import Detector, TextLineReader
 from opendrape_masker.detectors.second_opinion import SecondOpinion
-from opendrape_masker.engine.checking import ChunkCheck, SecondLook
+from opendrape_masker.engine.checking import ChunkCheck
 from opendrape_masker.engine.intervals import bounded, shown_at, timed
 from opendrape_masker.engine.looking import Eye, Watch, watch_for
 from opendrape_masker.engine.render import Job, Renderer, RenderFacts
+from opendrape_masker.engine.second_look import SecondLook
 
 DetectorFor = Callable[[DetectRule | ResidualRule], Detector]
 _ROUNDS = 3
@@ -49,7 +52,7 @@ class ChunkMasker:
         """Write and check the chunk. ``ResidualFound`` when the second look still finds something after all rounds."""
         for round_number in range(_ROUNDS):
             facts = self._render()
-            checks = self._check()
+            checks = self._check(facts)
             if not checks.residual_findings:
                 return self._report(facts, checks, round_number)
             self._remask_or_quarantine(checks.residual_findings)
@@ -59,17 +62,41 @@ class ChunkMasker:
         started = time.perf_counter()
         job = replace(self.job, regions=(*self.job.regions, *self._remasked()))
         facts = Renderer(
-            job, self._watches(), self.chunk_path, self._evidence, lambda frame: self._progress(frame, 0.0)
+            job,
+            self._watches(),
+            self.chunk_path,
+            self._evidence,
+            lambda frame: self._progress(frame, 0.0),
+            self._source,
         ).run()
         self._spend(facts.seconds)
         self._spend({"render": time.perf_counter() - started})
         self._settle()
         return facts
 
-    def _check(self) -> CheckResult:
+    @cached_property
+    def _source(self) -> Copyable | NotCopyable:
+        """What may be copied; asked for once, all rounds and all chunks of a video get the same answer."""
+        encode = self.job.policy.encode
+        if not encode.smart_render:
+            return NotCopyable("smart_render_off")
+        if encode.codec != "h264" or encode.encoder != "software":
+            return NotCopyable("smart_render_codec")
+        job = self.job
+        return copyable_groups(
+            job.descriptor, media=job.media, timeline=job.timeline, limits=job.limits, encode=encode, span=job.span
+        )
+
+    def _check(self, facts: RenderFacts) -> CheckResult:
         started = time.perf_counter()
         result = ChunkCheck(
-            self.job, self.chunk_path, self._evidence, self._second_looks(), lambda frame: self._progress(frame, 0.7)
+            self.job,
+            self.chunk_path,
+            self._evidence,
+            self._second_looks(facts.copied),
+            lambda frame: self._progress(frame, 0.7),
+            self._source,
+            facts.copied,
         ).run()
         self._spend({"check": time.perf_counter() - started})
         self._settle()
@@ -107,22 +134,29 @@ class ChunkMasker:
     def _residual_rule(self, rule: DetectRule) -> ResidualRule | None:
         return next((r for r in self.job.policy.residual if r.role is rule.role), None)
 
-    def _second_looks(self) -> list[SecondLook]:
+    def _second_looks(self, copied: Sequence[FrameSpan]) -> list[SecondLook]:
         return [
             SecondLook(
                 rule,
                 self._eye(rule),
-                self._second_frames(rule),
+                self._second_frames(rule, copied),
                 self.reader_for() if rule.role is Role.TEXT else None,
             )
             for rule in self.job.policy.residual
         ]
 
-    def _second_frames(self, rule: ResidualRule) -> frozenset[int]:
-        """Examined again: a frame at least every ``max_gap_seconds``, and both ends of the chunk."""
-        span = self.job.span
-        wanted = [f for f in self.job.timeline.looks(rule.max_gap_seconds) if f in span]
-        return frozenset({span.start, span.end - 1, *wanted})
+    def _second_frames(self, rule: ResidualRule, copied: Sequence[FrameSpan]) -> frozenset[int]:
+        """Examined again: a frame at least every ``max_gap_seconds``, and both ends of the chunk.
+
+        Of a copied group that is at most twice as long as that, its first frame: it is cheap to decode.
+        """
+        span, timeline = self.job.span, self.job.timeline
+        wanted = {f for f in timeline.looks(rule.max_gap_seconds) if f in span} | {span.start, span.end - 1}
+        for group in copied:
+            length = (timeline.ticks[group.end - 1] - timeline.ticks[group.start]) * timeline.time_base
+            if length <= 2 * rule.max_gap_seconds:
+                wanted = {f for f in wanted if f not in group} | {group.start}
+        return frozenset(wanted)
 
     def _eye(self, rule: ResidualRule) -> Eye:
         return Eye.of(self.detector_for(rule), self.job.media, (rule.long_side_pixels,))
@@ -161,6 +195,7 @@ class ChunkMasker:
             found=found,
             found_joined=joined or facts.found.joined,
             cosmetic=self.job.policy.mask.cosmetic_labels,
+            smart_render=facts.smart,
             seconds={stage: round(spent, 3) for stage, spent in self._seconds.items()},
             peak_memory_bytes=peak_memory_bytes(),
         )

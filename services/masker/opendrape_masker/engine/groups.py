@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from opendrape.domain.timeline import FrameSpan
-from opendrape.media.copying import Copyable
+from opendrape.media.copying import Copyable, NotCopyable
 from opendrape_masker.engine.regions import PixelRect
 
 
 @dataclass
 class Stretch:
-    """Frames that are encoded together or, when ``is_copyable``, copied together.
+    """Frames that are encoded together or copied together. ``reason``: why they cannot be copied; None when they can.
 
     ``is_dense``: every picture is decoded at once and encoded as soon as its masks are final, because masks are
     expected; otherwise the stretch is only searched, and read a second time when it must be encoded after all.
@@ -21,10 +21,14 @@ class Stretch:
     """
 
     span: FrameSpan
-    is_copyable: bool
+    reason: str | None
     is_dense: bool | None = None
     is_touched: bool = False
     rectangles: list[list[PixelRect]] = field(default_factory=list)
+
+    @property
+    def is_copyable(self) -> bool:
+        return self.reason is None
 
     def plan(self, rectangles: list[PixelRect]) -> None:
         """Take in what the next frame shows painted."""
@@ -49,8 +53,8 @@ class Stretches:
         return stretch
 
 
-def stretches_of(span: FrameSpan, source: Copyable | None) -> list[Stretch]:
+def stretches_of(span: FrameSpan, source: Copyable | NotCopyable) -> list[Stretch]:
     """The groups of a source that may be copied; the whole span when none may."""
-    if source is None:
-        return [Stretch(span, is_copyable=False)]
-    return [Stretch(group.span, group.is_copyable) for group in source.groups]
+    if isinstance(source, NotCopyable):
+        return [Stretch(span, source.reason)]
+    return [Stretch(group.span, group.reason) for group in source.groups]

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import Policy
-from opendrape.domain.regions import MarkedRegion
+from opendrape.domain.regions import MarkedRegion, SmartRender
 from opendrape.domain.timeline import FrameSpan, Timeline
-from opendrape.media.copying import Copyable
+from opendrape.media.copying import Copyable, NotCopyable
 from opendrape.media.limits import MediaLimits
 from opendrape.media.reader import Picture, read_pictures
 from opendrape.media.sparse_reader import read_wanted
@@ -35,6 +35,7 @@ from opendrape_masker.engine.paint import Painter
 from opendrape_masker.engine.regions import PixelRect
 
 _PENDING_LOOKS = 16  # small pictures waiting for their detector
+_NOTHING = NotCopyable("smart_render_off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,23 @@ class Job:
 
 @dataclass
 class RenderFacts:
-    """What rendering did. ``copied`` are the spans with the source's own packets; ``read_twice`` counts frames."""
+    """What rendering did. ``copied`` are the groups with the source's own packets."""
 
     tally: Tally = field(default_factory=Tally)
     found: IntervalTally = field(default_factory=IntervalTally)
     masked_frames: int = 0
     copied: list[FrameSpan] = field(default_factory=list)
-    encoded: list[FrameSpan] = field(default_factory=list)
-    read_twice: int = 0
+    searched_frames: int = 0
+    encoded_frames: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def smart(self) -> SmartRender:
+        """As the report has it."""
+        copied = sum(len(span) for span in self.copied)
+        return SmartRender(
+            copied_frames=copied, searched_frames=self.searched_frames, encoded_frames=self.encoded_frames
+        )
 
     def spent(self, stage: str, since: float) -> None:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - since
@@ -94,14 +103,14 @@ class RenderFacts:
 
 @dataclass
 class Renderer:
-    """Renders one chunk. ``watches`` must be fresh: they keep what they saw. ``copyable``: None copies nothing."""
+    """Renders one chunk. ``watches`` must be fresh: they keep what they saw. ``source`` says what may be copied."""
 
     job: Job
     watches: Sequence[Watch]
     chunk_path: Path
     evidence_path: Path
     on_frame: Callable[[int], None]
-    copyable: Copyable | None = None
+    source: Copyable | NotCopyable = _NOTHING
 
     def run(self) -> RenderFacts:
         """Write the chunk and its evidence; returns counts. Any error leaves files that nobody reads."""
@@ -127,21 +136,21 @@ class Renderer:
 
     def _writer(self) -> ChunkWriter | SplicedWriter:
         media, encode, threads = self.job.media, self.job.policy.encode, self.job.threads
-        if self.copyable is None:
+        if isinstance(self.source, NotCopyable):
             return ChunkWriter(self.chunk_path, media=media, encode=encode, threads=threads)
         return SplicedWriter(
             self.chunk_path,
             media=media,
             encode=encode,
             threads=threads,
-            source=self.copyable,
+            source=self.source,
             descriptor=self.job.descriptor,
             limits=self.job.limits,
         )
 
     def _render(self, pool: ThreadPoolExecutor) -> None:
         wide = self._wide_span()
-        self._stretches = Stretches(stretches_of(self.job.span, self.copyable), self._is_dense)
+        self._stretches = Stretches(stretches_of(self.job.span, self.source), self._is_dense)
         for watch in self.watches:
             watch.start_at(wide.start)
         if self.watches:
@@ -224,15 +233,16 @@ class Renderer:
     def _end(self, stretch: Stretch) -> None:
         """The masks of the whole stretch are known: copy it, or encode it unless that is already done."""
         output, span = self._output, stretch.span
+        self._facts.searched_frames += 0 if stretch.is_dense or not self.watches else len(span)
         if stretch.is_copyable and not stretch.is_touched and isinstance(output, SplicedWriter):
             copy = output.copy_instead if stretch.is_dense else output.copy
             self._encoder.do(lambda: copy(span))
             self._facts.copied.append(span)
             self.on_frame(span.end - 1)
             return
-        self._facts.encoded.append(span)
+        reason = stretch.reason or "masked"
+        self._facts.encoded_frames[reason] = self._facts.encoded_frames.get(reason, 0) + len(span)
         if not stretch.is_dense:
-            self._facts.read_twice += len(span) if self.watches else 0
             pictures = self._timed(self.job.pictures(span))
             for picture, rectangles in zip(pictures, stretch.rectangles, strict=True):
                 self._encode(picture, rectangles)
