@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
+from av.packet import Packet
 
 from opendrape.domain.media_info import ColourTags
 from opendrape.domain.timeline import FrameSpan
@@ -193,6 +194,63 @@ def test_what_is_no_group_is_not_read_back(span: FrameSpan, source: Path, tmp_pa
     write_spliced(source, tmp_path / "c", choice=every_second)
     with pytest.raises(FidelityBroken):
         list(read_chunk_groups(tmp_path / "c", media=found.media, timeline=found.timeline, threads=1, spans=[span]))
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> tuple[Path, Path]:
+    """A source without B frames, and a chunk of it: twenty frames copied, twenty encoded."""
+    source = pattern(tmp_path / "plain.mp4", *_X264, "-g", "20", "-bf", "0", seconds="1.6")
+    write_spliced(source, tmp_path / "c", choice=lambda number, group: ("copy", "encode")[number])
+    return source, tmp_path / "c"
+
+
+def _changed(chunk: Path, source: Path, change: Callable[[list[Packet]], list[Packet]]) -> Path:
+    """The chunk written anew, its packets changed."""
+    changed = chunk.with_name("changed")
+    options = {"avoid_negative_ts": "disabled"}
+    with (
+        av.open(str(chunk)) as container,
+        av.open(str(changed), "w", format="nut", container_options=options) as output,
+    ):
+        stream = container.streams.video[0]
+        target = output.add_stream_from_template(stream, opaque=True)
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        for packet in change(packets):
+            packet.stream = target
+            output.mux(packet)
+    return changed
+
+
+def _times_exchanged(packets: list[Packet]) -> list[Packet]:
+    for packet in packets:
+        packet.dts = (packet.pts or 0) - 1_000_000
+    packets[30].pts, packets[31].pts = packets[31].pts, packets[30].pts
+    return packets
+
+
+CHANGES: dict[str, Callable[[list[Packet]], list[Packet]]] = {
+    "two frames exchanged": _times_exchanged,
+    "the last one is gone": lambda packets: packets[:-1],
+    "one is gone": lambda packets: packets[:30] + packets[31:],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_chunk_that_lost_or_exchanged_frames_is_not_read_back(change: str, plain: tuple[Path, Path]) -> None:
+    """V-10, V-11: every frame of a group, each at its time."""
+    source, chunk = plain
+    found, span = probed(source), FrameSpan(20, 40)
+    changed = _changed(chunk, source, CHANGES[change])
+    with pytest.raises(FidelityBroken):
+        list(read_chunk_groups(changed, media=found.media, timeline=found.timeline, threads=1, spans=[span]))
+
+
+def test_half_a_group_is_not_read_back_even_if_it_could_be(plain: tuple[Path, Path]) -> None:
+    """V-11: what follows may be needed to show it."""
+    source, chunk = plain
+    found = probed(source)
+    with pytest.raises(FidelityBroken):
+        list(read_chunk_groups(chunk, media=found.media, timeline=found.timeline, threads=1, spans=[FrameSpan(20, 30)]))
 
 
 def test_one_other_bit_in_a_copied_packet_is_found(source: Path, tmp_path: Path) -> None:
