@@ -81,6 +81,12 @@ def test_a_weak_sighting_before_a_strong_one_counts_too() -> None:
     assert covered(track, 24, at(60))
 
 
+def test_what_is_held_drifts_two_sizes_at_most() -> None:
+    """V-03: the last speed says little about seconds later; the mask must not sweep the picture."""
+    track = line({24: [(at(100), 0.9)], 30: [(at(170), 0.9)]}, hold_seconds=Fraction(1))
+    assert 270 < max(box.x1 for box in track.regions(50)) < 330
+
+
 def test_what_is_under_the_weak_score_does_not_count_even_beside_a_strong_sighting() -> None:
     """V-03: noise extends no track."""
     noisy = line({24: [(at(95), 0.9)], 30: [(at(100), 0.1)]})
