@@ -92,10 +92,14 @@ def joint_record(heads: Sequence[tuple[bytes, Sequence[bytes]]]) -> bytes:
     record += b"".join(_sized(unit) for unit, _ in heads)
     pictures = [unit for _, units in heads for unit in units]
     record += bytes([len(pictures)]) + b"".join(_sized(unit) for unit in pictures)
-    if profile in WITH_CHROMA_FORMAT:
-        luma, chroma = sequences[0].format.depths
-        record += bytes([0xFC | sequences[0].format.chroma, 0xF8 | (luma - 8), 0xF8 | (chroma - 8), 0])
-    return record
+    return record + _extension(sequences[0])
+
+
+def _extension(sequence: SequenceSet) -> bytes:
+    if sequence.profile not in WITH_CHROMA_FORMAT:
+        return b""
+    luma, chroma = sequence.format.depths
+    return bytes([0xFC | sequence.format.chroma, 0xF8 | (luma - 8), 0xF8 | (chroma - 8), 0])
 
 
 def _sized(unit: bytes) -> bytes:
@@ -113,9 +117,10 @@ def is_only_parameter_sets(record: bytes) -> bool:
             picture_set(unit, first.format.chroma)
     except (ValueError, IndexError, StopIteration):
         return False
-    extension = 4 if first.profile in WITH_CHROMA_FORMAT else 0
-    size = 7 + sum(2 + len(unit) for unit in units) + extension
-    return len(units) == len(sequences) + len(pictures) and len(record) == size
+    extension = _extension(first)
+    size = 7 + sum(2 + len(unit) for unit in units) + len(extension)
+    is_whole = len(record) == size and record.endswith(extension)
+    return is_whole and len(units) == len(sequences) + len(pictures)
 
 
 def drops_earlier_pictures(slice_unit: bytes, head: StreamHead) -> bool:

@@ -72,6 +72,18 @@ def test_of_the_source_only_slices_are_written(source: Path, tmp_path: Path) -> 
     assert survivors(out) == ()
 
 
+def test_a_head_that_holds_more_than_parameter_sets_is_not_clean(source: Path, tmp_path: Path) -> None:
+    """V-09: the written file is looked at again, its head too."""
+    out = put_together(splice(source, tmp_path), tmp_path / "out.mp4")
+    assert survivors(out) == ()
+    with opened_boxes(out) as file:
+        end = dict(all_boxes(file))[b"moov/trak/mdia/minf/stbl/stsd/avc1/avcC"].end
+    content = bytearray(out.read_bytes())
+    content[end - 1] = 1
+    out.write_bytes(content)
+    assert "unexpected_nal_unit" in survivors(out)
+
+
 def test_the_same_calls_give_the_same_bytes(source: Path, tmp_path: Path) -> None:
     """I-06: a chunk that is done twice has one name."""
     for name in ("a", "b"):
