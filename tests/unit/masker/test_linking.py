@@ -81,6 +81,21 @@ def test_a_weak_sighting_before_a_strong_one_counts_too() -> None:
     assert covered(track, 24, at(60))
 
 
+def test_a_mask_grows_as_the_rule_says() -> None:
+    """V-03: on a frame where the thing was seen, too."""
+    (box,) = line({24: [(at(100), 0.9)], 30: [(at(100), 0.9)]}, grow=0.3).regions(27)
+    assert box.x0 < 95
+    assert box.x1 > 155
+
+
+def test_things_of_another_size_or_far_away_are_others() -> None:
+    """V-03: each begins a track of its own."""
+    for other in (at(100, size=200.0), at(600)):
+        facts = line({24: [(at(100), 0.9)], 30: [(other, 0.9)]}).facts_at(30)
+        assert facts is not None
+        assert facts.beginnings == 1
+
+
 def test_what_is_held_drifts_two_sizes_at_most() -> None:
     """V-03: the last speed says little about seconds later; the mask must not sweep the picture."""
     track = line({24: [(at(100), 0.9)], 30: [(at(170), 0.9)]}, hold_seconds=Fraction(1))
