@@ -138,12 +138,15 @@ class Judge:
         text = build(Role.TEXT, session=session, repository=repository, floor_score=0.3)
         return cls((first, second), text, build_reader(session=session, repository=repository))
 
-    def look(self, truth: SampleTruth, video: Path, *, every: int = 1) -> list[StillThere]:
-        """What can still be seen or read on every ``every``-th frame of the output; empty means hidden."""
+    def look(self, truth: SampleTruth, video: Path, *, every: int = 1, read_every: int = 1) -> list[StillThere]:
+        """What can still be seen on every ``every``-th frame of the output, or read on every ``read_every``-th of
+        these; empty means hidden.
+        """
         found: list[StillThere] = []
         for picture in pictures(video):
             if picture.index % every == 0:
                 found += self._seen_faces(truth, picture)
+            if picture.index % (every * read_every) == 0:
                 found += self._read_words(truth, picture)
         return found
 
@@ -167,20 +170,11 @@ class Judge:
 
 
 def is_on(hit: Sequence[float], true: Sequence[float]) -> bool:
-    """A hit is on a true face when it covers half of it or overlaps it by a fifth (intersection over union).
-
-    Less is texture beside a mask that a detector at full size takes for a face of its own.
-    """
-    common = _common(hit, true)
-    union = _area(hit) + _area(true) - common
-    return common >= 0.5 * _area(true) or common >= 0.2 * union
+    """Any common pixel counts."""
+    return _common(hit, true) > 0
 
 
 def _common(one: Sequence[float], other: Sequence[float]) -> float:
     wide = min(one[2], other[2]) - max(one[0], other[0])
     tall = min(one[3], other[3]) - max(one[1], other[1])
     return wide * tall if wide > 0 and tall > 0 else 0.0
-
-
-def _area(box: Sequence[float]) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
