@@ -21,6 +21,10 @@ def _check(step: str, function: str, **how: object) -> Mutation:
     return Mutation(step, _ENGINE + "checking", function, (_CHECK, _AGAIN), **how)  # type: ignore[arg-type]
 
 
+def _second(step: str, function: str, **how: object) -> Mutation:
+    return Mutation(step, _ENGINE + "second_look", function, (_AGAIN, _CHECK), **how)  # type: ignore[arg-type]
+
+
 def _link(step: str, function: str, **how: object) -> Mutation:
     tests = (f"{_UNIT}/test_linking.py", f"{_UNIT}/test_linking_at_any_rate.py")
     return Mutation(step, _ENGINE + "linking", function, tests, **how)  # type: ignore[arg-type]
@@ -105,22 +109,25 @@ CHECKING = (
     _check("insist on the PSNR", "ChunkCheck._check_pixels", without="if psnr <"),
     _check(
         "check masks",
-        "ChunkCheck.run",
+        "ChunkCheck._check_encoded",
         instead=("prove_masks(picture, record.painted, painter)", "len(record.painted)"),
     ),
-    _check("count frames to the longer end", "ChunkCheck.run", instead=("zip_longest", "zip")),
-    _check("count frames to the end of the span", "ChunkCheck.run", without="if next(expected, None)"),
-    _check("look a second time", "ChunkCheck._look_again", gives="1"),
-    _check(
-        "count what was found",
-        "ChunkCheck._look_again",
-        instead=("_uncovered(look, picture, record.frame, masks)", "[]"),
+    _check("count frames to the longer end", "ChunkCheck._check_encoded", instead=("zip_longest", "zip")),
+    _check("count frames to the end of the span", "ChunkCheck.run", without="if self._frames + copied"),
+    _check("check what was copied", "ChunkCheck.run", instead=("self._check_copied(examine)", "0")),
+    _check("look a second time", "ChunkCheck._check_encoded", without="examine(picture"),
+    _second("count what was found", "SecondLooks._collect", instead=("self._pending.popleft().result()", "[]")),
+    _second(
+        "take a hit under the score for nothing", "SecondLook.uncovered", instead=("score >= self.rule.score", "True")
     ),
-    _check("take a hit under the score for nothing", "_uncovered", instead=("score >= look.rule.score", "True")),
-    _check("forgive what is hidden", "_uncovered", instead=("covered_share(box, masks) < _HIDDEN_ENOUGH", "True")),
-    _check("insist on hiding most", "", instead=("0.7", "0.01")),
-    _check("read what is taken for text", "_is_readable", gives="True"),
-    _check("believe what is read", "_is_readable", gives="False"),
+    _second(
+        "forgive what is hidden",
+        "SecondLook.uncovered",
+        instead=("covered_share(box, masks) < _HIDDEN_ENOUGH", "True"),
+    ),
+    _second("insist on hiding most", "", instead=("0.7", "0.01")),
+    _second("read what is taken for text", "_is_readable", gives="True"),
+    _second("believe what is read", "_is_readable", gives="False"),
     _proof("prove solid masks", "_prove_solid", gives="None"),
     _proof("prove solid masks on all planes", "_prove_solid", instead=("planes", "planes[:1]")),
     _proof("insist on a solid share", "", instead=("0.9", "0.4")),
@@ -148,12 +155,12 @@ ROUNDS = (
     _chunk(
         "look again at both ends",
         "ChunkMasker._second_frames",
-        instead=("{span.start, span.end - 1, *wanted}", "set(wanted)"),
+        instead=("{span.start, span.end - 1}", "set()"),
     ),
     _chunk(
         "look again in between",
         "ChunkMasker._second_frames",
-        instead=("{span.start, span.end - 1, *wanted}", "{span.start, span.end - 1}"),
+        instead=("{f for f in timeline.looks(rule.max_gap_seconds) if f in span}", "set()"),
     ),
     _chunk("look again with every residual rule", "ChunkMasker._second_looks", gives="[]"),
 )
