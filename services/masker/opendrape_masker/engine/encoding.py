@@ -6,32 +6,17 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from contextlib import suppress
 
-from opendrape.domain.timeline import FrameSpan
 from opendrape.media.reader import Picture
+from opendrape.media.spliced_writer import SplicedWriter
+from opendrape.media.writer import ChunkWriter
 from opendrape_masker.engine.evidence import EvidenceWriter
 from opendrape_masker.engine.paint import Painter
 from opendrape_masker.engine.regions import PixelRect
 
 _QUEUE = 6
-
-
-class Output(Protocol):
-    """Where the pictures of a chunk go, in presentation order."""
-
-    def write(self, picture: Picture) -> None:
-        """Encode one picture."""
-
-
-class CopyingOutput(Output, Protocol):
-    """An output that can also take whole groups of pictures as the source has them."""
-
-    def copy(self, span: FrameSpan) -> None:
-        """Copy the source's packets of ``span``, next in order."""
-
-    def copy_instead(self, span: FrameSpan) -> None:
-        """Copy the source's packets of ``span``, whose pictures were all written already, in place of those."""
+_PATIENCE_SECONDS = 1.0
 
 
 class EncodingThread:
@@ -45,26 +30,38 @@ class EncodingThread:
         self._thread = threading.Thread(target=self._work, name="encode", daemon=True)
         self._thread.start()
 
-    def put(self, output: Output, picture: Picture, rectangles: list[PixelRect]) -> None:
+    def put(self, output: ChunkWriter | SplicedWriter, picture: Picture, rectangles: list[PixelRect]) -> None:
         """Paint ``rectangles`` on ``picture`` and encode it."""
         self.do(lambda: self._encode(output, picture, rectangles))
 
     def do(self, task: Callable[[], None]) -> None:
         """Do ``task`` after everything that was given before."""
-        self._raise_error()
-        self._queue.put(task)
+        self._give(task)
 
     def finish(self) -> None:
         """Wait until everything is done."""
-        self._queue.put(None)
+        self._give(None)
         self._thread.join()
         self._raise_error()
 
     def abandon(self) -> None:
         """Drop what waits and end the thread."""
         self._error = self._error or RuntimeError("abandoned")
-        self._queue.put(None)
+        with suppress(BaseException):
+            self._give(None, even_after_an_error=True)
         self._thread.join()
+
+    def _give(self, task: Callable[[], None] | None, *, even_after_an_error: bool = False) -> None:
+        """Put into the queue, watching that somebody still takes out of it."""
+        while True:
+            if not even_after_an_error:
+                self._raise_error()
+            if not self._thread.is_alive():
+                raise RuntimeError("the encoding thread ended without a word")
+            try:
+                return self._queue.put(task, timeout=_PATIENCE_SECONDS)
+            except queue.Full:
+                continue
 
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
@@ -76,7 +73,7 @@ class EncodingThread:
                     self._error = error
                 self.busy_seconds += time.perf_counter() - started
 
-    def _encode(self, output: Output, picture: Picture, rectangles: list[PixelRect]) -> None:
+    def _encode(self, output: ChunkWriter | SplicedWriter, picture: Picture, rectangles: list[PixelRect]) -> None:
         painted = self._painter.paint(picture, rectangles)
         self._evidence.add(picture, painted)
         output.write(picture)

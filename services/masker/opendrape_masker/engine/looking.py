@@ -99,6 +99,16 @@ class Watch:
         return look < len(self.line.looks) and self.line.looks[look] == frame
 
     @property
+    def has_seen_nothing_yet(self) -> bool:
+        """True before the first answer."""
+        return self.line.newest < 0
+
+    def would_see(self, picture: Picture) -> bool:
+        """True when a look at this picture gives a strong detection; not part of the plan, nothing is kept."""
+        found = self.eye.see(self.eye.take(picture), picture.index)
+        return any(seen.score >= self.rule.strong_score for seen in found)
+
+    @property
     def sees_something(self) -> bool:
         """True when one of the latest answers, a second back, holds a detection that counts by what is known now."""
         line, look = self.line, self.line.newest

@@ -171,7 +171,15 @@ class Renderer:
             return True
         for watch in self.watches:
             watch.keep_up(0)
+        if all(watch.has_seen_nothing_yet for watch in self.watches):
+            return self._glimpse(stretch.span.start)
         return any(watch.sees_something for watch in self.watches)
+
+    def _glimpse(self, frame: int) -> bool:
+        """What the first picture of all shows, seen ahead of the plan."""
+        for picture in self.job.pictures(FrameSpan(frame, frame + 1)):
+            return any(watch.would_see(picture) for watch in self.watches)
+        return False
 
     def _is_wanted(self, frame: int) -> bool:
         is_dense = frame in self.job.span and bool(self._stretches.at(frame).is_dense)
