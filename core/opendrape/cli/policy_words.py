@@ -49,6 +49,7 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
             "encoder": "by the encoder: {value}",
             "preset": "encoder preset {value}",
             "crf": "constant quality {value} (lower is better)",
+            "smart_render": "groups of pictures that need no mask are copied instead of encoded again: {value}",
             "minimum_psnr_db": "outside the masks, a frame under {value} dB PSNR against what was meant is an error",
         },
         ResidualRule: {

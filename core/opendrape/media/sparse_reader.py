@@ -22,7 +22,8 @@ from opendrape.media.reader import check_unchanged, packets_from, read_pictures
 Wanted = Callable[[int], bool]
 """Asked once for every frame of the span, in decode order, just before its packet is decoded."""
 
-_SKIP_NOTHING, _SKIP_UNREFERENCED = "DEFAULT", "NONREF"
+_SKIP_NOTHING: Final = "DEFAULT"
+_SKIP_UNREFERENCED: Final = "NONREF"
 _SKIPPING_DECODERS: Final = frozenset({"h264", "hevc"})
 
 
@@ -42,9 +43,7 @@ def read_wanted(
     :func:`read_pictures`: a wanted picture that does not come, or comes damaged, is an error.
     """
     if media.frames_numbered:  # its packets do not tell which frame they carry
-        pictures = read_pictures(
-            descriptor, media=media, timeline=timeline, span=span, limits=limits, threads=threads
-        )
+        pictures = read_pictures(descriptor, media=media, timeline=timeline, span=span, limits=limits, threads=threads)
         yield from (picture for picture in pictures if wanted(picture.index))
         return
     if not span:
