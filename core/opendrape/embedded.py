@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Protocol
 
 from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.bootstrap import Container
-from opendrape.errors import ConfigurationError, TransientError
+from opendrape.errors import TransientError
 from opendrape.ledger.tidying import Tidier
 from opendrape.ledger.worker import Caretaker, Worker
 from opendrape.ports.catalogue import Catalogue
+from opendrape.state_folder import empty_folder, sole_owner
 from opendrape_ingest.composition import build_ingest
 from opendrape_masker.composition import build_masker
 from opendrape_uploader.composition import build_uploader
-
-_LOCK_NAME = "embedded.lock"
 
 
 class Runnable(Protocol):
@@ -123,40 +118,6 @@ def _tidier(container: Container) -> Tidier:
     return Tidier(container.catalogue, container.work_blobs, every_seconds=container.settings.work.sweep_seconds)
 
 
-@contextmanager
-def sole_owner(state_dir: Path) -> Iterator[None]:
-    """Hold the folder's lock: two processes would empty each other's scratch. A dead owner's lock is free at once."""
-    with _locked(os.open(state_dir / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)):
-        yield
-
-
-@contextmanager
-def sole_owner_of_existing(state_dir: Path) -> Iterator[None]:
-    """The same without making the lock file (dry runs): where there is none, nobody is at work."""
-    try:
-        descriptor = os.open(state_dir / _LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield
-        return
-    with _locked(descriptor):
-        yield
-
-
-@contextmanager
-def _locked(descriptor: int) -> Iterator[None]:
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigurationError(
-                "another opendrape process is using this state folder; wait for it or choose another --state-dir",
-                reason="state_in_use",
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _sweep(container: Container) -> None:
     container.catalogue.reclaim()
     empty_folder(container.settings.scratch_dir)
@@ -172,13 +133,3 @@ def _tidy(container: Container) -> None:
     if not container.settings.work.keep_intermediate:
         with suppress(TransientError):
             _tidier(container).tidy()
-
-
-def empty_folder(folder: Path) -> None:
-    """Make the folder if needed and remove everything in it: what a killed process left is never used."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink(missing_ok=True)

@@ -11,8 +11,8 @@ import pytest
 from opendrape.adapters.policy_files import read_policy
 from opendrape.bootstrap import opened_records
 from opendrape.cli.main import run_command
-from opendrape.embedded import sole_owner
 from opendrape.settings import Settings, shipped
+from opendrape.state_folder import sole_owner
 from opendrape_ingest.scan import scan
 
 MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"

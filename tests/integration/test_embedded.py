@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from opendrape.bootstrap import Container, bootstrap
-from opendrape.embedded import Services, compose, embedded, empty_folder, sole_owner
+from opendrape.embedded import Services, compose, embedded
 from opendrape.errors import ConfigurationError
 from opendrape.settings import Settings
+from opendrape.state_folder import empty_folder, sole_owner
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_the_lock_of_a_killed_owner_is_free(tmp_path: Path) -> None:
     """C-02: after kill -9 the next run starts at once."""
     hold = (
         "import sys, pathlib\n"
-        "from opendrape.embedded import sole_owner\n"
+        "from opendrape.state_folder import sole_owner\n"
         "with sole_owner(pathlib.Path(sys.argv[1])):\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.read()\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.bootstrap import opened_records
-from opendrape.embedded import sole_owner_of_existing
 from opendrape.settings import KeySettings, Settings
+from opendrape.state_folder import sole_owner_of_existing
 from opendrape_ingest.scan import PreviewParts
 
 _SUFFIXES = ("", "-wal")

@@ -28,8 +28,8 @@ from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MarkedRegion, MaskReport
 from opendrape.domain.scene_facts import ConfirmedInterval
-from opendrape.embedded import empty_folder, sole_owner
 from opendrape.settings import Settings
+from opendrape.state_folder import empty_folder, sole_owner
 
 if TYPE_CHECKING:
     from opendrape_masker.preview.orders import PreviewWish

@@ -17,8 +17,8 @@ from opendrape.cli.progress import shown_progress
 from opendrape.cli.selftest_words import told
 from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy
-from opendrape.embedded import empty_folder, sole_owner
 from opendrape.settings import Settings
+from opendrape.state_folder import empty_folder, sole_owner
 
 if TYPE_CHECKING:
     from opendrape_masker.selftest.running import Trial

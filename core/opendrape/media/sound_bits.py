@@ -54,7 +54,7 @@ def clean_header(codec: str, extradata: bytes | None, first_packet: bytes) -> by
 
 
 def holds_letters(payload: bytes, *, least: int = _FEWEST_LETTERS) -> bool:
-    """True when ``least`` (sixteen) or more letters, digits or marks stand in a row, at any of the eight bit positions."""
+    """True when ``least`` (sixteen) or more letters, digits or marks stand in a row, at any bit position."""
     number, size = int.from_bytes(payload), len(payload)
     for shift in range(8):
         shifted = payload if shift == 0 else (number >> shift).to_bytes(size)
