@@ -26,6 +26,7 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
             "weak_score": "a hit of {value} or more counts when a strong one is linked to it",
             "grow": "each region is widened on every side by {value} of its size",
             "bridge_seconds": "gaps of up to {value} s between two sightings are masked",
+            "read_below": "a text hit under {value} counts only when something can be read in it, at some angle",
             "hold_seconds": "masking starts {value} s before the first sighting and ends {value} s after the last",
         },
         OpinionRule: {

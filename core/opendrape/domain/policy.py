@@ -71,12 +71,22 @@ class DetectRule(_Rule):
     grow: float = Field(default=0.2, ge=0, le=1, description="each side, relative to the region's size")
     bridge_seconds: Seconds = Field(default=Fraction(3, 5), description="longest gap filled between two sightings")
     hold_seconds: Seconds = Field(default=Fraction(2, 5), description="masked on beyond first and last sighting")
+    read_below: float = Field(
+        default=0.0, ge=0, lt=1, description="a text hit under this score counts when something can be read in it"
+    )
 
     @field_validator("weak_score")
     @classmethod
     def _weak_below_strong(cls, value: float, info: Any) -> float:
         if value > info.data.get("strong_score", 1.0):
             raise ValueError("weak_score must not exceed strong_score")
+        return value
+
+    @field_validator("read_below")
+    @classmethod
+    def _only_text_is_read(cls, value: float, info: Any) -> float:
+        if value and info.data.get("role") is not Role.TEXT:
+            raise ValueError("read_below is for role 'text' only")
         return value
 
 
@@ -144,7 +154,8 @@ class Policy(_Rule):
     def roles(self) -> frozenset[Role]:
         """Every role this policy needs a model for."""
         asked = {rule.role for rule in self.detect} | {rule.role for rule in self.residual}
-        if self.text_allow or any(rule.role is Role.TEXT for rule in self.residual):
+        reads = any(rule.read_below for rule in self.detect) or any(rule.role is Role.TEXT for rule in self.residual)
+        if self.text_allow or reads:
             asked.add(Role.TEXT_RECOGNITION)
         if self.nobody_inside:
             asked.add(Role.FACE)

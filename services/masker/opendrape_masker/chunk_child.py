@@ -8,6 +8,7 @@ from typing import Any, Literal
 from opendrape.domain.policy import DetectRule, ResidualRule, Role
 from opendrape.media.child import serve
 from opendrape_masker.detectors import Detector, TextReader, build_detector, build_reader, heads
+from opendrape_masker.detectors.legible import LegibleText
 from opendrape_masker.detectors.nobody_inside import FACE_SCORE, NobodyInside
 from opendrape_masker.detectors.second_opinion import SecondOpinion, least_score
 from opendrape_masker.digests import digest_file
@@ -50,6 +51,8 @@ class Detectors:
         return NobodyInside(detector, self._build(Role.FACE, "detect", FACE_SCORE))
 
     def _advised(self, detector: Detector, rule: DetectRule) -> Detector:
+        if rule.read_below:
+            return LegibleText(detector, self.reader(), rule.read_below)
         opinion = next((one for one in self._order.policy.opinion if one.role is rule.role), None)
         if opinion is None:
             return detector
