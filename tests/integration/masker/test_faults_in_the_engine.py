@@ -111,7 +111,9 @@ def test_the_same_run_without_a_fault_does_everything(bench: Bench) -> None:
 
 @pytest.mark.parametrize("window_bytes", [PLENTY, 0])
 @pytest.mark.parametrize("at", [1, 2, 7, 13])
-@pytest.mark.parametrize("label", ["encoding.EncodingThread._encode", "paint.Painter.paint", "writer.ChunkWriter.write"])
+@pytest.mark.parametrize(
+    "label", ["encoding.EncodingThread._encode", "paint.Painter.paint", "writer.ChunkWriter.write"]
+)
 def test_an_encoder_that_fails_at_any_picture_stops_the_decoder(
     label: str, at: int, window_bytes: int, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
