@@ -70,7 +70,7 @@ PAINTING = (
     ),
     _thread("keep evidence", "EncodingThread._encode", without="self._evidence.add"),
     _thread("write every picture", "EncodingThread._encode", without="output.write"),
-    _thread("tell an encoder's error at the next picture", "EncodingThread.do", without="self._raise_error"),
+    _thread("tell an encoder's error at the next picture", "EncodingThread._give", without="self._raise_error"),
     _thread("tell an encoder's error at the end", "EncodingThread.finish", without="self._raise_error"),
     _thread("keep an encoder's error", "EncodingThread._work", without="self._error = error"),
     _thread("end the encoder's thread", "EncodingThread.abandon", gives="None"),

@@ -70,7 +70,9 @@ class _Search:
         while True:
             with refusing("corrupt"):
                 packet = next(packets, None)
-                frames = self._decode(packet) if packet is not None else []
+            needed = packet is not None and self._is_needed(packet)  # what asking raises is not the video's fault
+            with refusing("corrupt"):
+                frames = self._decode(packet, needed=needed) if packet is not None else []
             for frame in frames:
                 yield from self._taken(frame)
             if not self._unasked and not self._awaited:
@@ -78,8 +80,7 @@ class _Search:
             if packet is None:
                 raise MediaRefused(reason="frame_missing")
 
-    def _decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
-        needed = self._is_needed(packet)
+    def _decode(self, packet: Packet[VideoStream], *, needed: bool) -> list[VideoFrame]:
         if self._can_skip:
             self._video.stream.codec_context.skip_frame = _SKIP_NOTHING if needed else _SKIP_UNREFERENCED
         return packet.decode()

@@ -29,9 +29,11 @@ from opendrape_masker.engine import (
     looking,
     mask_proof,
     paint,
+    passages,
     pictures,
     regions,
     render,
+    second_look,
     traces,
 )
 from tests.fakes.detectors import ScriptedDetector, ScriptedReader
@@ -42,7 +44,7 @@ pytestmark = pytest.mark.timeout(30)
 
 ENGINE = (
     *(boxes, checking, chunk, effects, encoding, evidence, groups, linking, looking),
-    *(mask_proof, paint, pictures, regions, render, traces),
+    *(mask_proof, paint, passages, pictures, regions, render, second_look, traces),
 )
 MEDIA = (picture, reader, sparse_reader, writer)
 SPAN = FrameSpan(12, 30)
@@ -57,7 +59,11 @@ ELSEWHERE = {
     "reader._from_start",
     "reader._going_back",
     "render._touches",  # asked of groups that may be copied: see test_smart_render.py
+    "linking.TrackLine.regions",  # for whoever wants boxes only
     "looking.Watch.sees_something",
+    "looking.Watch.has_seen_nothing_yet",
+    "looking.Watch.would_see",
+    "render.Renderer._glimpse",
     "encoding.EncodingThread._work",  # the thread's outermost frame: it has no caller to tell
     "encoding.EncodingThread.abandon",  # only called when something else went wrong
 }
@@ -133,10 +139,10 @@ def test_an_encoder_that_fails_while_its_queue_is_full_lets_the_decoder_go(
     full = threading.Event()
     put = queue.Queue.put
 
-    def noticing(self: queue.Queue[object], item: object, *more: object) -> None:
+    def noticing(self: queue.Queue[object], item: object, block: bool = True, timeout: float | None = None) -> None:
         if self.maxsize and self.full():
             full.set()
-        put(self, item, *more)  # type: ignore[arg-type]
+        put(self, item, block, timeout)
 
     def fails_late(*_: object) -> None:
         assert full.wait(20), "the queue never filled"

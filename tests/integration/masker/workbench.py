@@ -64,7 +64,7 @@ POLICY = Policy(
     name="bench",
     summary="for tests",
     detect=(FACE,),
-    encode=EncodeRule(preset="ultrafast", crf=18),
+    encode=EncodeRule(preset="ultrafast", crf=18, smart_render=False),
     chunk_seconds=Fraction(12, 25),
 )
 
