@@ -105,6 +105,9 @@ def test_the_detectors_find_what_is_open_and_what_a_weaker_effect_leaves(eyes: E
             assert (eyes.best_face(blurred, face) >= STRONG_SCORE) is is_found, (region, cells)
 
 
+_GROW = 0.3  # as policy `faces` grows a face
+
+
 def true_faces() -> list[tuple[Array, Box]]:
     """The largest true face of every picture with faces in the test media; skips without them."""
     truths = sorted((media_folder() / "images_faces").glob("*.face_gt.json"))
@@ -122,11 +125,11 @@ def around(picture: Array, face: Box, region: int) -> tuple[Array, Box, Box]:
     part = face.grown(2.0).clipped(picture.shape[1], picture.shape[0])
     assert part is not None
     x0, y0, x1, y1 = (round(edge) for edge in part.corners)
-    scale = region / (face.width * 1.4)
+    scale = region / (face.width * (1 + 2 * _GROW))
     kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     shown = np.asarray(cv2.resize(picture[y0:y1, x0:x1], None, fx=scale, fy=scale, interpolation=kind))
     there = Box(*(edge * scale for edge in face.moved(-x0, -y0).corners))
-    box = there.grown(0.2).clipped(shown.shape[1], shown.shape[0])
+    box = there.grown(_GROW).clipped(shown.shape[1], shown.shape[0])
     assert box is not None
     return shown, box, there
 

@@ -19,8 +19,10 @@ from opendrape_masker.detectors.detection import Detection, Detector, ModelFacts
 from opendrape_masker.detectors.reading import Box, ReadLine
 
 _ANGLES: Final = (0, 90, -90, 30, -30, 60, -60)  # degrees; a reader takes lines that are up to 15 off
-_READ: Final = 0.6  # of two characters and more, their probability on average; letters read on a fold stay under 0.6
-_CLEARLY_READ: Final = 0.95  # of a single one
+_READ: Final = (
+    0.65  # of three characters and more, their mean probability: 0.75 and more on faint, blurred, slanted lines
+)
+_CLEARLY_READ: Final = 0.9  # of two; folds and reflexes give one character, or two with less
 _LINE_SHAPE: Final = 0.5  # of a slanted line's box, the height that the line itself has at most
 
 
@@ -67,7 +69,7 @@ class LegibleText:
 
 def _says_something(line: ReadLine) -> bool:
     characters = sum(character.isalnum() for character in line.text)
-    return characters > 0 and line.confidence >= (_READ if characters > 1 else _CLEARLY_READ)
+    return characters > 1 and line.confidence >= (_READ if characters > 2 else _CLEARLY_READ)
 
 
 def _turned(picture: Picture, hit: Detection) -> Iterator[Picture]:

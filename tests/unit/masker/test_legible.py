@@ -1,0 +1,92 @@
+"""V-04: doubtful text counts when something can be read in it, upright, turned or slanted; sure text always counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import pytest
+
+from opendrape.domain.policy import Role
+from opendrape_masker.detectors import Picture
+from opendrape_masker.detectors.legible import LegibleText
+from opendrape_masker.detectors.reading import Box, ReadLine
+from tests.fakes.detectors import ScriptedDetector
+
+SIZE = (96, 64)
+PICTURE = np.zeros((64, 96, 3), np.uint8)
+PLACE = (20.0, 10.0, 60.0, 30.0)
+
+
+@dataclass
+class Says:
+    """Reads one line after the other, then nothing."""
+
+    lines: list[ReadLine]
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
+
+    def read_lines(self, picture: Picture, boxes: Sequence[Box]) -> list[ReadLine]:
+        self.shapes.append(picture.shape[:2])
+        return [self.lines.pop(0) if self.lines else ReadLine("")]
+
+
+def kept(score: float, *lines: ReadLine) -> bool:
+    inner = ScriptedDetector({0: [(*PLACE, score)]}, SIZE, role=Role.TEXT)
+    return bool(LegibleText(inner, Says(list(lines)), 0.8).detect([PICTURE], [0])[0])
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        (ReadLine("DOE", 0.7), True),
+        (ReadLine("DOE", 0.6), False),
+        (ReadLine("12", 0.95), True),
+        (ReadLine("12", 0.85), False),
+        (ReadLine("4", 0.99), False),
+        (ReadLine("---", 0.99), False),
+        (ReadLine(""), False),
+    ],
+)
+def test_a_doubtful_hit_counts_when_it_says_something(line: ReadLine, counts: bool) -> None:
+    """V-04: three characters, or two clear ones; strokes and single characters are folds and reflexes."""
+    assert kept(0.79, line) is counts
+
+
+def test_what_the_detector_is_sure_of_is_not_read() -> None:
+    """V-04: unreadable text is text."""
+    assert kept(0.8)
+
+
+@pytest.mark.parametrize("turn", range(7))
+def test_every_angle_is_tried(turn: int) -> None:
+    """V-04: text on a wrist band stands as it stands."""
+    assert kept(0.5, *[ReadLine("")] * turn, ReadLine("DOE JANE", 0.9))
+
+
+@pytest.mark.parametrize("angle", [-60, -30, 30, 60])
+def test_a_slanted_line_is_laid_level(angle: int) -> None:
+    """V-04: one of the bands holds the line nearly level: its brightness is in few rows."""
+    drawn = np.zeros((200, 200, 3), np.uint8)
+    drawn[94:106, 20:180] = 255
+    turn = cv2.getRotationMatrix2D((100, 100), angle, 1.0)
+    picture = np.asarray(cv2.warpAffine(drawn, turn, (200, 200)), np.uint8)
+    ys, xs = np.nonzero(picture[:, :, 0])
+    inner = ScriptedDetector({0: [(xs.min(), ys.min(), xs.max(), ys.max(), 0.5)]}, (200, 200), role=Role.TEXT)
+    level: list[float] = []
+
+    class Looks:
+        def read_lines(self, band: Picture, boxes: Sequence[Box]) -> list[ReadLine]:
+            bright = (band[:, :, 0] > 128).mean(axis=1)
+            level.append(float(bright.max()))
+            return [ReadLine("")]
+
+    LegibleText(inner, Looks(), 0.8).detect([picture], [0])
+    assert max(level) > 0.4
+
+
+def test_an_empty_hit_is_dropped() -> None:
+    """V-04: a box outside the picture says nothing."""
+    inner = ScriptedDetector({0: [(200.0, 10.0, 220.0, 30.0, 0.5)]}, SIZE, role=Role.TEXT)
+    assert LegibleText(inner, Says([ReadLine("DOE", 0.9)]), 0.8).detect([PICTURE], [0]) == [[]]
