@@ -68,7 +68,7 @@ class MaskerSettings(_Group):
     child_memory_bytes: int = Field(default=6 * 2**30, gt=0, description="address space of a media child")
     child_silence_seconds: float = Field(default=120.0, gt=0, description="a child silent this long is killed")
     window_memory_bytes: int = Field(
-        default=320 * 2**20,
+        default=160 * 2**20,
         gt=0,
         description="pictures kept for look-ahead; above it a chunk is decoded twice",
     )

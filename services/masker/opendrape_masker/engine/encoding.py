@@ -15,7 +15,7 @@ from opendrape_masker.engine.evidence import EvidenceWriter
 from opendrape_masker.engine.paint import Painter
 from opendrape_masker.engine.regions import PixelRect
 
-_QUEUE = 6
+_QUEUE = 3
 _PATIENCE_SECONDS = 1.0
 
 

@@ -33,7 +33,7 @@ _RUNTIME_ERRORS: tuple[type[Exception], ...] = (
     *(kind for kind in vars(runtime_errors).values() if isinstance(kind, type) and issubclass(kind, Exception)),
 )
 _LOG_FATAL_ONLY = 4
-_LARGE_CALL_PIXELS = 600_000
+_LARGE_CALL_PIXELS = 400_000
 
 
 class InferenceSession(Protocol):
