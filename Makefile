@@ -31,13 +31,13 @@ $(VENV)/pyvenv.cfg:
 
 $(STAMPS)/runtime: requirements.txt pyproject.toml | $(VENV)/pyvenv.cfg
 	@echo 'installing locked packages (once)'
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/dev: requirements-dev.txt $(STAMPS)/runtime
 	@echo 'installing locked development packages (once)'
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	@mkdir -p $(STAMPS) && touch $@
 
 install: $(STAMPS)/runtime ## Make .venv with the locked runtime
