@@ -66,10 +66,10 @@ PAINTING = (
         "paint in the video's colour matrix", "yuv_fill", instead=("_KR_KB.get(media.colour.matrix, _BT601)", "_BT601")
     ),
     _thread(
-        "paint before encoding", "EncodingThread._encode", instead=("self._painter.paint(picture, rectangles)", "[]")
+        "paint before encoding", "EncodingThread.encode", instead=("self._painter.paint(picture, rectangles)", "[]")
     ),
-    _thread("keep evidence", "EncodingThread._encode", without="self._evidence.add"),
-    _thread("write every picture", "EncodingThread._encode", without="output.write"),
+    _thread("keep evidence", "EncodingThread.encode", without="self._evidence.add"),
+    _thread("write every picture", "EncodingThread.encode", without="output.write"),
     _thread("tell an encoder's error at the next picture", "EncodingThread._give", without="self._raise_error"),
     _thread("tell an encoder's error at the end", "EncodingThread.finish", without="self._raise_error"),
     _thread("keep an encoder's error", "EncodingThread._work", without="self._error = error"),

@@ -63,11 +63,12 @@ ELSEWHERE = {
     "looking.Watch.sees_something",
     "looking.Watch.has_seen_nothing_yet",
     "looking.Watch.would_see",
+    "render.Renderer._copy",
     "render.Renderer._glimpse",
     "encoding.EncodingThread._work",  # the thread's outermost frame: it has no caller to tell
     "encoding.EncodingThread.abandon",  # only called when something else went wrong
 }
-ONLY_WITH_TWO_PASSES_AND_BOXES = {"render.Job.pictures", "paint.Painter._fill_boxes"}
+ONLY_WITH_TWO_PASSES_AND_BOXES = {"render.Job.pictures", "render.Renderer._read_again", "paint.Painter._fill_boxes"}
 PLACES = [place for place in places((*ENGINE, *MEDIA)) if place.label not in ELSEWHERE]
 
 
@@ -117,9 +118,7 @@ def test_the_same_run_without_a_fault_does_everything(bench: Bench) -> None:
 
 @pytest.mark.parametrize("window_bytes", [PLENTY, 0])
 @pytest.mark.parametrize("at", [1, 2, 7, 13])
-@pytest.mark.parametrize(
-    "label", ["encoding.EncodingThread._encode", "paint.Painter.paint", "writer.ChunkWriter.write"]
-)
+@pytest.mark.parametrize("label", ["encoding.EncodingThread.encode", "paint.Painter.paint", "writer.ChunkWriter.write"])
 def test_an_encoder_that_fails_at_any_picture_stops_the_decoder(
     label: str, at: int, window_bytes: int, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,7 +148,7 @@ def test_an_encoder_that_fails_while_its_queue_is_full_lets_the_decoder_go(
         raise Injected
 
     monkeypatch.setattr(queue.Queue, "put", noticing)
-    monkeypatch.setattr(encoding.EncodingThread, "_encode", fails_late)
+    monkeypatch.setattr(encoding.EncodingThread, "encode", fails_late)
     shares: list[float] = []
     with pytest.raises(Injected):
         bench.with_(progress=shares.append).mask(FrameSpan(0, 60))
@@ -176,7 +175,7 @@ def test_a_decoder_that_fails_while_the_encoder_is_behind_stops_the_encoder(
                 raise InferenceFailed
             return super().detect(pictures, frames)
 
-    monkeypatch.setattr(encoding.EncodingThread, "_encode", slow)
+    monkeypatch.setattr(encoding.EncodingThread, "encode", slow)
     with pytest.raises(InferenceFailed):
         bench.with_(first=Sees(walker, SIZE)).mask(FrameSpan(0, 75))
     assert len(encoded) < 3

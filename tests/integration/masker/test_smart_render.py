@@ -212,6 +212,7 @@ def test_a_copied_group_nobody_accounts_for_is_an_error(groups: Clip, tmp_path: 
         (Watch, "would_see"),
         (render, "_touches"),
         (render, "SplicedWriter"),
+        (render.Renderer, "_copy"),
         (render.Renderer, "_end"),
     ],
 )

@@ -30,13 +30,16 @@ class EncodingThread:
         self._thread = threading.Thread(target=self._work, name="encode", daemon=True)
         self._thread.start()
 
-    def put(self, output: ChunkWriter | SplicedWriter, picture: Picture, rectangles: list[PixelRect]) -> None:
-        """Paint ``rectangles`` on ``picture`` and encode it."""
-        self.do(lambda: self._encode(output, picture, rectangles))
-
     def do(self, task: Callable[[], None]) -> None:
         """Do ``task`` after everything that was given before."""
         self._give(task)
+
+    def encode(self, output: ChunkWriter | SplicedWriter, picture: Picture, rectangles: list[PixelRect]) -> None:
+        """Paint ``rectangles`` on ``picture``, remember it and encode it; for tasks, in the thread itself."""
+        self._raise_error()  # a task of many pictures ends when the others have given up
+        painted = self._painter.paint(picture, rectangles)
+        self._evidence.add(picture, painted)
+        output.write(picture)
 
     def finish(self) -> None:
         """Wait until everything is done."""
@@ -72,11 +75,6 @@ class EncodingThread:
                 except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
                     self._error = error
                 self.busy_seconds += time.perf_counter() - started
-
-    def _encode(self, output: ChunkWriter | SplicedWriter, picture: Picture, rectangles: list[PixelRect]) -> None:
-        painted = self._painter.paint(picture, rectangles)
-        self._evidence.add(picture, painted)
-        output.write(picture)
 
     def _raise_error(self) -> None:
         if self._error is not None:

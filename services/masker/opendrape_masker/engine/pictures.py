@@ -115,6 +115,18 @@ def plane_array(plane: Plane) -> Array:
     return flat.reshape(plane.height, plane.stride // plane.sample_bytes)[:, : plane.width]
 
 
+def picture_bytes(media: MediaInfo) -> float:
+    """Bytes of one decoded picture's samples, without the decoder's padding."""
+    return media.width * media.height * (1 if media.bit_depth == 8 else 2) * _samples_per_pixel(media)
+
+
+def _samples_per_pixel(media: MediaInfo) -> float:
+    for mark, samples in (("420", 1.5), ("422", 2.0), ("444", 3.0)):
+        if mark in media.pixel_format:
+            return samples
+    return 4.0
+
+
 def _small_bgr(picture: Picture, view: View) -> Array:
     planes = [_small_plane(plane, view.width, view.height, picture.bit_depth) for plane in picture.planes[:3]]
     luma, blue, red = planes if len(planes) == 3 else (planes[0], *2 * [np.full_like(planes[0], 128)])

@@ -32,6 +32,7 @@ from opendrape_masker.engine.groups import Stretch, Stretches, stretches_of
 from opendrape_masker.engine.intervals import IntervalTally
 from opendrape_masker.engine.looking import Tally, Watch, marked_targets
 from opendrape_masker.engine.paint import Painter
+from opendrape_masker.engine.pictures import picture_bytes
 from opendrape_masker.engine.regions import PixelRect
 
 _PENDING_LOOKS = 16  # small pictures waiting for their detector
@@ -204,10 +205,13 @@ class Renderer:
             rectangles = self._planned(self._next)
             stretch.plan(rectangles)
             if stretch.is_dense:
-                self._encode(self._window.popleft(), rectangles)
+                self._put(self._window.popleft(), rectangles)
             self._next += 1
             if self._next == stretch.span.end:
                 self._end(stretch)
+
+    def _put(self, picture: Picture, rectangles: list[PixelRect]) -> None:
+        self._encoder.do(lambda: self._encode(picture, rectangles))
 
     def _is_settled(self, tick: int) -> bool:
         """True when every detector was asked far enough ahead; waits for the answers then."""
@@ -244,20 +248,26 @@ class Renderer:
         self._facts.searched_frames += 0 if stretch.is_dense or not self.watches else len(span)
         if stretch.is_copyable and not stretch.is_touched and isinstance(output, SplicedWriter):
             copy = output.copy_instead if stretch.is_dense else output.copy
-            self._encoder.do(lambda: copy(span))
+            self._encoder.do(lambda: self._copy(copy, span))
             self._facts.copied.append(span)
-            self.on_frame(span.end - 1)
             return
         reason = stretch.reason or "masked"
         self._facts.encoded_frames[reason] = self._facts.encoded_frames.get(reason, 0) + len(span)
         if not stretch.is_dense:
-            pictures = self._timed(self.job.pictures(span))
-            for picture, rectangles in zip(pictures, stretch.rectangles, strict=True):
-                self._encode(picture, rectangles)
-            stretch.rectangles.clear()
+            rectangles, stretch.rectangles = stretch.rectangles, []
+            self._encoder.do(lambda: self._read_again(span, rectangles))
+
+    def _copy(self, copy: Callable[[FrameSpan], None], span: FrameSpan) -> None:
+        copy(span)
+        self.on_frame(span.end - 1)
+
+    def _read_again(self, span: FrameSpan, rectangles: Sequence[list[PixelRect]]) -> None:
+        """In the encoding thread, so that the search goes on meanwhile."""
+        for picture, own in zip(self.job.pictures(span), rectangles, strict=True):
+            self._encode(picture, own)
 
     def _encode(self, picture: Picture, rectangles: list[PixelRect]) -> None:
-        self._encoder.put(self._output, picture, rectangles)
+        self._encoder.encode(self._output, picture, rectangles)
         self.on_frame(picture.index)
 
     def _timed(self, pictures: Iterator[Picture]) -> Iterator[Picture]:
@@ -279,16 +289,8 @@ class Renderer:
         media, timeline = self.job.media, self.job.timeline
         ahead = max([0, *(watch.line.reach.ahead + watch.line.reach.gap for watch in self.watches)])
         frames = float(ahead * timeline.time_base * timeline.average_rate)
-        bytes_per_picture = media.width * media.height * (1 if media.bit_depth == 8 else 2) * _samples_per_pixel(media)
-        return frames * bytes_per_picture <= self.job.window_bytes
+        return frames * picture_bytes(media) <= self.job.window_bytes
 
 
 def _touches(region: MarkedRegion, span: FrameSpan) -> bool:
     return region.start_frame < span.end and (region.end_frame is None or region.end_frame > span.start)
-
-
-def _samples_per_pixel(media: MediaInfo) -> float:
-    for mark, samples in (("420", 1.5), ("422", 2.0), ("444", 3.0)):
-        if mark in media.pixel_format:
-            return samples
-    return 4.0
