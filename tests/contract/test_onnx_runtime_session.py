@@ -88,7 +88,7 @@ def test_a_slow_call_is_ended_and_waiting_counts(tmp_path: Path) -> None:
     add_model(tmp_path / "repository", "slow", slow_graph(4000))
     (tmp_path / "slow.onnx").write_bytes(slow_graph(4000))
     sync(tmp_path / "repository", tmp_path / "models", mirror=tmp_path)
-    session = OnnxRuntimeSession(tmp_path / "models", 1, 0.2, in_flight=1)
+    session = OnnxRuntimeSession(tmp_path / "models", 1, 0.2)
     batch = np.zeros((4, 640, 640, 3), np.uint8)
     reasons: list[str] = []
 
@@ -112,7 +112,7 @@ def test_a_slow_call_is_ended_and_waiting_counts(tmp_path: Path) -> None:
 def test_a_call_does_not_wait_longer_than_its_deadline_for_a_slot(models: Path) -> None:
     """V-17: bounded in flight: with no slot there is no answer, and no endless wait."""
     with pytest.raises(InferenceFailed, match="busy") as caught:
-        OnnxRuntimeSession(models, 1, 0.05, in_flight=0).infer("plain", PICTURE)
+        OnnxRuntimeSession(models, 0, 0.05).infer("plain", PICTURE)
     assert caught.value.reason == "inference_timeout"
 
 

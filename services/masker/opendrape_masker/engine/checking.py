@@ -47,7 +47,7 @@ class ChunkCheck:
         """Raise ``FidelityBroken`` on any difference; residual findings are returned, the caller decides."""
         self._frames = self._regions = 0
         self._worst = math.inf
-        looks = SecondLooks(self.second_looks)
+        looks = SecondLooks(self.second_looks, self.job.threads)
         with looks.open() as examine:
             self._check_encoded(examine)
             copied = self._check_copied(examine)

@@ -111,19 +111,24 @@ def lattice_samples(picture: Picture, frame: int) -> Array:
 
 def lattice_outside(picture: Picture, frame: int, rectangles: Sequence[PixelRect]) -> Array:
     """True where a lattice sample lies outside every region, in the order of :func:`lattice_samples`."""
+    edges = np.array([rect.corners for rect in rectangles], np.int64).reshape(-1, 4)
     masks = []
     for plane in picture.planes[:3]:
         rows, columns, step = _lattice(plane, frame)
         across, down = picture.width / plane.width, picture.height / plane.height
-        y = np.arange(rows, plane.height, step) * down
-        x = np.arange(columns, plane.width, step) * across
-        outside = np.ones((len(y), len(x)), bool)
-        for rect in rectangles:
-            inside_y = (y + down > rect.y0) & (y < rect.y1)
-            inside_x = (x + across > rect.x0) & (x < rect.x1)
-            outside[np.ix_(inside_y, inside_x)] = False
+        tops, bottoms = _touched(np.arange(rows, plane.height, step) * down, down, edges[:, 1], edges[:, 3])
+        lefts, rights = _touched(np.arange(columns, plane.width, step) * across, across, edges[:, 0], edges[:, 2])
+        outside = np.ones((-(-(plane.height - rows) // step), -(-(plane.width - columns) // step)), bool)
+        for top, bottom, left, right in zip(tops, bottoms, lefts, rights, strict=True):
+            outside[top:bottom, left:right] = False
         masks.append(outside.ravel())
     return np.concatenate(masks)
+
+
+def _touched(places: Array, extent: float, starts: Array, ends: Array) -> tuple[list[int], list[int]]:
+    """Of every region ``[start, end)``, the first sample on the lattice that it touches and the one after the last."""
+    first = np.searchsorted(places + extent, starts, side="right")
+    return first.tolist(), np.searchsorted(places, ends, side="left").tolist()
 
 
 def _lattice(plane: Plane, frame: int) -> tuple[int, int, int]:

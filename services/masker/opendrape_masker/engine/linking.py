@@ -12,10 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
+import numpy as np
+import numpy.typing as npt
+
 from opendrape.domain.policy import DetectRule, Motion
 from opendrape.domain.things import Thing
 from opendrape.domain.timeline import FrameSpan, Timeline
-from opendrape_masker.engine.boxes import Box, centre_shift, distance, hull, overlap
+from opendrape_masker.engine.boxes import Box, centre_shift, hull
 from opendrape_masker.engine.passages import Passage
 from opendrape_masker.engine.regions import Target
 from opendrape_masker.engine.sightings import Seen, Sighting, may_be_one
@@ -85,6 +88,8 @@ class TrackLine:
     spared: tuple[FrameSpan, ...] = ()
     _by_look: dict[int, list[Sighting]] = field(default_factory=dict)
     _passages: dict[int, tuple[int, list[Passage]]] = field(default_factory=dict)
+    _kept: dict[Sighting, bool] = field(default_factory=dict)  # as far as the looks up to the newest tell
+    _moves: dict[Sighting, list[Passage]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reach = Reach.of(self.rule, self.timeline)
@@ -96,6 +101,8 @@ class TrackLine:
         fresh = [Sighting(look, s.box, s.score, thing=s.thing) for s in seen if s.score >= self.rule.weak_score]
         self._by_look[look] = fresh
         self.newest = look
+        self._kept.clear()
+        self._moves.clear()
         for earlier in range(look - 1, -1, -1):
             if self._tick(look) - self._tick(earlier) > self.reach.bridge or earlier not in self._by_look:
                 break  # also across a single frame shown longer than that: what is linked must be known in time
@@ -149,6 +156,11 @@ class TrackLine:
 
     def is_kept(self, sighting: Sighting) -> bool:
         """Strong, or linked to a strong one within the recovery time."""
+        if sighting not in self._kept:
+            self._kept[sighting] = self._is_confirmed(sighting)
+        return self._kept[sighting]
+
+    def _is_confirmed(self, sighting: Sighting) -> bool:
         if sighting.score >= self.rule.strong_score:
             return True
         return any(
@@ -168,16 +180,13 @@ class TrackLine:
         return self.timeline.ticks[self.looks[look]]
 
     def _link(self, earlier: list[Sighting], later: list[Sighting], *, steps: int) -> None:
-        pairs = [
-            (_affinity(a, b, steps), i, j)
-            for i, a in enumerate(earlier)
-            if a.after is None
-            for j, b in enumerate(later)
-            if b.before is None and may_be_one(a.thing, b.thing)
-        ]
-        for affinity, i, j in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
-            a, b = earlier[i], later[j]
-            if affinity > 0 and a.after is None and b.before is None:
+        free = [sighting for sighting in earlier if sighting.after is None]
+        fresh = [sighting for sighting in later if sighting.before is None]
+        affinity = _affinities(free, fresh, steps)
+        pairs = [(int(i), int(j)) for i, j in np.argwhere(affinity > 0)]
+        for i, j in sorted(pairs, key=lambda pair: (-affinity[pair], *pair)):
+            a, b = free[i], fresh[j]
+            if a.after is None and b.before is None and may_be_one(a.thing, b.thing):
                 a.after, b.before = b, a
 
     def _passages_at(self, frame: int) -> list[Passage]:
@@ -200,10 +209,15 @@ class TrackLine:
         for look in range(first, bisect_right(self.looks, end + self._span(), key=ticks)):
             for sighting in self._by_look.get(look, ()):
                 if self.is_kept(sighting):
-                    yield from (m for m in self._passages_of(sighting) if m.start <= end and m.end >= start)
+                    yield from (m for m in self._moves_of(sighting) if m.start <= end and m.end >= start)
 
     def _span(self) -> int:
         return max(self.reach.bridge, self.reach.hold) + 2 * self.reach.gap
+
+    def _moves_of(self, sighting: Sighting) -> list[Passage]:
+        if sighting not in self._moves:
+            self._moves[sighting] = list(self._passages_of(sighting))
+        return self._moves[sighting]
 
     def _passages_of(self, sighting: Sighting) -> Iterator[Passage]:
         here = self._tick(sighting.look)
@@ -261,13 +275,32 @@ def _bounded(value: float, limit: float) -> float:
     return max(-limit, min(limit, value))
 
 
-def _affinity(a: Sighting, b: Sighting, steps: int) -> float:
-    """How likely two sightings ``steps`` looks apart are one thing; 0 = not."""
-    ratio = max(a.box.size, b.box.size) / max(1.0, min(a.box.size, b.box.size))
-    if ratio > _SIZE_RATIO:
-        return 0.0
-    common = overlap(a.box, b.box)
-    nearness = 1.0 - distance(a.box, b.box) / (_LONGEST_STEP * (1 + 0.5 * (steps - 1)))
-    if common < _LEAST_OVERLAP and nearness <= 0.0:
-        return 0.0
-    return common + max(0.0, nearness) + 0.01
+def _affinities(earlier: Sequence[Sighting], later: Sequence[Sighting], steps: int) -> npt.NDArray[np.float64]:
+    """How likely two sightings ``steps`` looks apart are one thing, ``[earlier, later]``; 0 = not."""
+    a, b = _corners(earlier)[:, None], _corners(later)[None]
+    size_a, size_b = _sizes(a), _sizes(b)
+    ratio = np.maximum(size_a, size_b) / np.maximum(1.0, np.minimum(size_a, size_b))
+    across, down = ((b[..., k] + b[..., k + 2] - a[..., k] - a[..., k + 2]) / 2 for k in (0, 1))
+    apart = np.hypot(across, down) / np.maximum(1.0, (size_a + size_b) / 2)
+    nearness = np.maximum(0.0, 1.0 - apart / (_LONGEST_STEP * (1 + 0.5 * (steps - 1))))
+    common = _overlaps(a, b)
+    possible = (ratio <= _SIZE_RATIO) & ((common >= _LEAST_OVERLAP) | (nearness > 0.0))
+    return np.where(possible, common + nearness + 0.01, 0.0)
+
+
+def _corners(sightings: Sequence[Sighting]) -> npt.NDArray[np.float64]:
+    return np.array([sighting.box.corners for sighting in sightings], np.float64).reshape(-1, 4)
+
+
+def _sizes(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    sizes: npt.NDArray[np.float64] = (corners[..., 2] - corners[..., 0] + corners[..., 3] - corners[..., 1]) / 2
+    return sizes
+
+
+def _overlaps(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Intersection over union; see :func:`overlap`."""
+    width, height = (np.minimum(a[..., k + 2], b[..., k + 2]) - np.maximum(a[..., k], b[..., k]) for k in (0, 1))
+    common = np.maximum(0.0, width) * np.maximum(0.0, height)
+    areas = [np.prod(np.maximum(0.0, c[..., 2:] - c[..., :2]), axis=-1) for c in (a, b)]
+    union = areas[0] + areas[1] - common
+    return np.divide(common, union, out=np.zeros_like(common), where=common > 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from opendrape.errors import FidelityBroken
@@ -33,9 +34,15 @@ def _prove_solid(planes: Sequence[Array], rect: PixelRect, later: Sequence[Pixel
     over = [other for other in later if painter.coat_of(other).fill != coat.fill and _meet(rect, other)]
     for samples, value in zip(planes, coat.fill, strict=False):
         own = _own_samples(samples, rect, over, painter)
-        solid = np.abs(own.astype(np.int32) - value) <= _SOLID_TOLERANCE * painter.unit
-        if own.size and float(solid.mean()) < _SOLID_SHARE:
+        if own.size and _near(own, value, _SOLID_TOLERANCE * painter.unit) < _SOLID_SHARE * own.size:
             raise FidelityBroken("a masked region is not solid", reason="fidelity_mask_not_solid")
+
+
+def _near(samples: Array, value: int, tolerance: int) -> int:
+    """How many samples differ from ``value`` by no more than ``tolerance``."""
+    largest = int(np.iinfo(samples.dtype).max)
+    near = cv2.inRange(samples, max(0, value - tolerance), min(largest, value + tolerance))  # type: ignore[call-overload]
+    return cv2.countNonZero(near)
 
 
 def _own_samples(samples: Array, rect: PixelRect, over: Sequence[PixelRect], painter: Painter) -> Array:

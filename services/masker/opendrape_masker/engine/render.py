@@ -120,7 +120,7 @@ class Renderer:
         self._window: deque[Picture] = deque()
         self._next = self.job.span.start
         with ExitStack() as stack:
-            pool = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="look"))
+            pool = stack.enter_context(ThreadPoolExecutor(self.job.threads, thread_name_prefix="look"))
             evidence = stack.enter_context(EvidenceWriter(self.evidence_path))
             self._output: ChunkWriter | SplicedWriter = self._writer()
             stack.enter_context(self._output)

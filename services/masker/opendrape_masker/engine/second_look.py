@@ -52,6 +52,7 @@ class SecondLooks:
     """All second looks of one check, beside the decoding: ``examined`` and ``findings`` are complete after ``open``."""
 
     looks: Sequence[SecondLook]
+    threads: int
     examined: int = 0
     findings: list[ResidualFinding] = field(default_factory=list)
     _pending: deque[Future[list[ResidualFinding]]] = field(default_factory=deque)
@@ -59,7 +60,7 @@ class SecondLooks:
     @contextmanager
     def open(self) -> Iterator[Callable[[Picture, int, Masks], None]]:
         """A function that examines a picture when one of the rules wants its frame. Errors surface there or here."""
-        pool = ThreadPoolExecutor(1, thread_name_prefix="look")
+        pool = ThreadPoolExecutor(self.threads, thread_name_prefix="look")
         try:
             yield lambda picture, frame, masks: self._examine(pool, picture, frame, masks)
             self._collect(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,15 +64,16 @@ class _Loaded:
 class OnnxRuntimeSession:
     """The port on ONNX Runtime, CPU, in this process. Models are loaded when first asked for.
 
-    ``models_dir`` is what ``models sync`` filled; ``threads`` work on one call; a call, waiting included, takes at
-    most ``deadline_seconds``.
+    ``models_dir`` is what ``models sync`` filled. ``threads`` calls run at once, each on one core: two threads on one
+    call cost a quarter to a half more processor time than two calls side by side. Of large pictures one runs at a time,
+    for their memory. A call, waiting included, takes at most ``deadline_seconds``.
     """
 
-    def __init__(self, models_dir: Path, threads: int, deadline_seconds: float, *, in_flight: int = 2) -> None:
+    def __init__(self, models_dir: Path, threads: int, deadline_seconds: float) -> None:
         self._folder = target_folder(models_dir)
-        self._threads = threads
         self._deadline_seconds = deadline_seconds
-        self._slots = threading.BoundedSemaphore(in_flight)
+        self._slots = threading.BoundedSemaphore(threads)
+        self._large = threading.BoundedSemaphore(1)
         self._loading = threading.Lock()
         self._loaded: dict[str, _Loaded] = {}
 
@@ -81,12 +83,12 @@ class OnnxRuntimeSession:
             raise ValueError("a batch is uint8 [N, H, W, 3]")
         loaded = self._load(model)
         until = time.monotonic() + self._deadline_seconds
-        if not self._slots.acquire(timeout=self._deadline_seconds):
-            raise InferenceFailed(f"model {model} is busy", reason="inference_timeout")
-        try:
+        with ExitStack() as held:
+            for slots in (self._large, self._slots) if _is_large(batch) else (self._slots,):
+                if not slots.acquire(timeout=max(0.0, until - time.monotonic())):
+                    raise InferenceFailed(f"model {model} is busy", reason="inference_timeout")
+                held.callback(slots.release)
             answers = _run_until(loaded, batch, until)
-        finally:
-            self._slots.release()
         return _checked(loaded.record, len(batch), answers)
 
     def source_digest(self, model: str) -> str | None:
@@ -104,17 +106,17 @@ class OnnxRuntimeSession:
     def _load(self, model: str) -> _Loaded:
         with self._loading:
             if model not in self._loaded:
-                self._loaded[model] = _open(self._folder / model, self._threads)
+                self._loaded[model] = _open(self._folder / model)
             return self._loaded[model]
 
 
-def _open(folder: Path, threads: int) -> _Loaded:
+def _open(folder: Path) -> _Loaded:
     record = read_record(folder)
     if record is None:
         raise ModelMissing(f"model {folder.name} is not materialised")
     content = read_verified(folder, str(MODEL_PATH), record.model_sha256)
     try:
-        runtime = onnxruntime.InferenceSession(content, _options(threads), providers=["CPUExecutionProvider"])
+        runtime = onnxruntime.InferenceSession(content, _options(), providers=["CPUExecutionProvider"])
     except _RUNTIME_ERRORS as error:
         raise ModelMissing(f"model {folder.name} cannot be loaded", reason="model_unusable") from error
     if not {output.name for output in record.outputs} <= {output.name for output in runtime.get_outputs()}:
@@ -122,21 +124,23 @@ def _open(folder: Path, threads: int) -> _Loaded:
     return _Loaded(record=record, runtime=runtime)
 
 
-def _options(threads: int) -> Any:
+def _options() -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = _LOG_FATAL_ONLY
     # planned memory is kept per picture size and doubles the footprint; it brings no speed here
     options.enable_mem_pattern = False
-    # idle inference threads must not spin: decoding and encoding want the same cores
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
+
+
+def _is_large(batch: Pictures) -> bool:
+    return batch.size > 3 * _LARGE_CALL_PIXELS
 
 
 def _run_until(loaded: _Loaded, batch: Pictures, until: float) -> list[Any]:
     options = onnxruntime.RunOptions()
-    if batch.size > 3 * _LARGE_CALL_PIXELS:
+    if _is_large(batch):
         # large looks are rare: give their memory back instead of holding it for the next one
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     watchdog = threading.Timer(max(0.0, until - time.monotonic()), setattr, (options, "terminate", True))
