@@ -97,7 +97,9 @@ EVIDENCE = (
         (_CHECK, _UNIT),
         instead=("picture.planes[:3]", "picture.planes[:1]"),
     ),
-    Mutation("leave painted samples out", _ENGINE + "evidence", "lattice_outside", (_CHECK,), without="outside[np.ix_"),
+    Mutation(
+        "leave painted samples out", _ENGINE + "evidence", "lattice_outside", (_CHECK,), without="outside[top:bottom"
+    ),
 )
 CHECKING = (
     _check("check times", "ChunkCheck._check_time", gives="None"),
@@ -187,8 +189,10 @@ LINKING = (
     _pass(
         "follow a thing between looks", "Passage.at", instead=("between(self.first, self.last, share)", "self.first")
     ),
-    _link("keep things of another size apart", "_affinity", without="if ratio >"),
-    _link("keep things far away apart", "_affinity", without="if common <"),
+    _link("keep things of another size apart", "_affinities", instead=("(ratio <= _SIZE_RATIO) & ", "")),
+    _link(
+        "keep things far away apart", "_affinities", instead=("(common >= _LEAST_OVERLAP) | (nearness > 0.0)", "True")
+    ),
     _link("wait for what is ahead", "Reach.ahead", gives="0"),
     _link("decode what comes before a chunk", "Reach.context", gives="0"),
     _link(

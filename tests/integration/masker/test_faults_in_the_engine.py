@@ -24,8 +24,10 @@ from opendrape_masker.engine import (
     effects,
     encoding,
     evidence,
+    foresight,
     groups,
     linking,
+    look_pool,
     looking,
     mask_proof,
     paint,
@@ -43,7 +45,7 @@ from tests.integration.masker.workbench import AGAIN, FACE, PLENTY, POLICY, SIZE
 pytestmark = pytest.mark.timeout(30)
 
 ENGINE = (
-    *(boxes, checking, chunk, effects, encoding, evidence, groups, linking, looking),
+    *(boxes, checking, chunk, effects, encoding, evidence, foresight, groups, linking, look_pool, looking),
     *(mask_proof, paint, passages, pictures, regions, render, second_look, traces),
 )
 MEDIA = (picture, reader, sparse_reader, writer)
@@ -58,17 +60,28 @@ ELSEWHERE = {
     "reader._find",
     "reader._from_start",
     "reader._going_back",
-    "render._touches",  # asked of groups that may be copied: see test_smart_render.py
+    "foresight._touches",  # asked of groups that may be copied: see test_smart_render.py
+    "foresight.Foresight._glimpse",
+    "boxes.overlap",  # asked only where a detector looks at two sizes
     "linking.TrackLine.regions",  # for whoever wants boxes only
     "looking.Watch.sees_something",
-    "looking.Watch.has_seen_nothing_yet",
+    "looking.Watch.lately",
+    "linking.TrackLine.is_strong",
+    "look_pool.LookPool.__exit__",  # the injected fault itself would leave its threads
+    "look_pool.LookPool.abandon",  # only called when something else went wrong
     "looking.Watch.would_see",
     "render.Renderer._copy",
-    "render.Renderer._glimpse",
     "encoding.EncodingThread._work",  # the thread's outermost frame: it has no caller to tell
     "encoding.EncodingThread.abandon",  # only called when something else went wrong
 }
-ONLY_WITH_TWO_PASSES_AND_BOXES = {"render.Job.pictures", "render.Renderer._read_again", "paint.Painter._fill_boxes"}
+ONLY_WITH_TWO_PASSES_AND_BOXES = {
+    "render.Job.pictures",
+    "render.Renderer._read_again",
+    "render.Renderer._encode_again",
+    "groups.Stretch.is_read_again",
+    "groups.Stretch.planned",
+    "paint.Painter._fill_boxes",
+}
 PLACES = [place for place in places((*ENGINE, *MEDIA)) if place.label not in ELSEWHERE]
 
 

@@ -19,8 +19,9 @@ from opendrape.media.copying import Copyable, copyable_groups
 from opendrape.media.limits import MediaLimits
 from opendrape.media.reader import Picture, read_pictures
 from opendrape.media.writer import read_chunk
-from opendrape_masker.engine import render
+from opendrape_masker.engine import foresight, render
 from opendrape_masker.engine.checking import ChunkCheck
+from opendrape_masker.engine.linking import TrackLine
 from opendrape_masker.engine.looking import Watch
 from tests.fakes.detectors import Hit, ScriptedDetector
 from tests.fakes.faults import Injected
@@ -210,7 +211,10 @@ def test_a_copied_group_nobody_accounts_for_is_an_error(groups: Clip, tmp_path: 
     [
         (Watch, "sees_something"),
         (Watch, "would_see"),
-        (render, "_touches"),
+        (Watch, "lately"),
+        (TrackLine, "is_strong"),
+        (foresight, "_touches"),
+        (foresight.Foresight, "_glimpse"),
         (render, "SplicedWriter"),
         (render.Renderer, "_copy"),
         (render.Renderer, "_end"),
@@ -224,7 +228,7 @@ def test_an_error_in_a_decision_surfaces(
     def fails(*_: object, **__: object) -> object:
         raise Injected
 
-    monkeypatch.setattr(owner, name, property(fails) if name == "sees_something" else fails)
+    monkeypatch.setattr(owner, name, property(fails) if name in ("sees_something", "lately") else fails)
     region = MarkedRegion(x=0, y=0, width=8, height=8, start_frame=190)
     with pytest.raises(Injected):
         bench_on(groups, tmp_path).with_(regions=(region,)).mask()

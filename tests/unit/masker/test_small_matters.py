@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opendrape.domain.mask_rule import MaskRule, Shape
-from opendrape.domain.policy import DetectRule, Policy, Role
+from opendrape.domain.policy import DetectRule, Role
 from opendrape.domain.regions import CheckResult, FrameAccount, MarkedRegion, MaskReport
 from opendrape.domain.timeline import FrameSpan, Timeline
-from opendrape.media.limits import MediaLimits
 from opendrape_masker.engine.boxes import Box, covered_share
+from opendrape_masker.engine.foresight import Foresight
+from opendrape_masker.engine.groups import Stretch
 from opendrape_masker.engine.looking import marked_targets, watch_for
 from opendrape_masker.engine.paint import Painter
 from opendrape_masker.engine.pictures import View, plane_array
 from opendrape_masker.engine.regions import PixelRect, Target, hidden_boxes
-from opendrape_masker.engine.render import Job, Renderer
 from opendrape_masker.reports import summed
 from tests.fakes.detectors import ScriptedDetector
 from tests.fakes.frames import facts, picture
@@ -115,10 +114,9 @@ def test_the_window_fits_when_the_look_ahead_does(pixel_format: str, depth: int,
     timeline = Timeline(Fraction(1, 30), tuple(range(30)), (0,), 30)
     needed = int((36 + 6) * 160 * 96 * samples)  # 0.4 s and twice 0.4 s for recovery, and one gap
     for window, fits in ((needed, True), (needed - 1, False)):
-        policy = Policy(name="p", summary="", detect=(rule,))
-        job = Job(0, media, timeline, FrameSpan(0, 30), policy, (), MediaLimits(), 1, window)
         watch = watch_for(rule, ScriptedDetector({}, (160, 96)), media, timeline)
-        assert Renderer(job, [watch], Path("c"), Path("e"), lambda _: None)._window_fits() is fits
+        foresight = Foresight(media, timeline, (), [watch], window, lambda _span: iter(()))
+        assert foresight.expects_masks(Stretch(FrameSpan(0, 30), "not_copyable")) is fits
 
 
 def test_marked_regions_hold_from_their_first_frame_up_to_their_end() -> None:

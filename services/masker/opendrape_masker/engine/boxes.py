@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import hypot
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +96,6 @@ def between(a: Box, b: Box, share: float) -> Box:
 def centre_shift(a: Box, b: Box) -> tuple[float, float]:
     """How far the centre moves from ``a`` to ``b``, in pixels."""
     return (b.x0 + b.x1 - a.x0 - a.x1) / 2, (b.y0 + b.y1 - a.y0 - a.y1) / 2
-
-
-def distance(a: Box, b: Box) -> float:
-    """Distance of the centres relative to the mean size of the boxes."""
-    return hypot(*centre_shift(a, b)) / max(1.0, (a.size + b.size) / 2)
 
 
 def covered_share(box: Box, masks: Sequence[Box]) -> float:

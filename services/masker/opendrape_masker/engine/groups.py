@@ -16,8 +16,8 @@ class Stretch:
     """Frames that are encoded together or copied together. ``reason``: why they cannot be copied; None when they can.
 
     ``is_dense``: every picture is decoded at once and encoded as soon as its masks are final, because masks are
-    expected; otherwise the stretch is only searched, and read a second time when it must be encoded after all.
-    ``rectangles`` are what the frames so far show painted, kept for that second reading.
+    expected; otherwise the stretch is only searched, and read a second time, behind the search, as soon as it is known
+    that it must be encoded. ``rectangles`` are what the frames up to there show painted, kept for that second reading.
     """
 
     span: FrameSpan
@@ -30,11 +30,21 @@ class Stretch:
     def is_copyable(self) -> bool:
         return self.reason is None
 
+    @property
+    def is_read_again(self) -> bool:
+        """True as soon as it is known that it will be encoded although its pictures were not kept."""
+        return not self.is_dense and (self.is_touched or not self.is_copyable)
+
     def plan(self, rectangles: list[PixelRect]) -> None:
         """Take in what the next frame shows painted."""
         self.is_touched |= bool(rectangles)
         if not self.is_dense:
             self.rectangles.append(rectangles)
+
+    def planned(self) -> list[list[PixelRect]]:
+        """Hand out what was planned since the last time."""
+        planned, self.rectangles = self.rectangles, []
+        return planned
 
 
 class Stretches:

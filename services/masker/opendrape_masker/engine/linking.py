@@ -154,6 +154,10 @@ class TrackLine:
         begun = Counter(s.thing for s in kept if s.before is None or not self.is_kept(s.before))
         return LookFacts(len(kept), begun.total(), begun)
 
+    def is_strong(self, look: int) -> bool:
+        """True when something was seen at this look that counts by itself."""
+        return any(sighting.score >= self.rule.strong_score for sighting in self._by_look.get(look, ()))
+
     def is_kept(self, sighting: Sighting) -> bool:
         """Strong, or linked to a strong one within the recovery time."""
         if sighting not in self._kept:
@@ -303,4 +307,5 @@ def _overlaps(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDA
     common = np.maximum(0.0, width) * np.maximum(0.0, height)
     areas = [np.prod(np.maximum(0.0, c[..., 2:] - c[..., :2]), axis=-1) for c in (a, b)]
     union = areas[0] + areas[1] - common
-    return np.divide(common, union, out=np.zeros_like(common), where=common > 0)
+    shares: npt.NDArray[np.float64] = np.divide(common, union, out=np.zeros_like(common), where=common > 0)
+    return shares

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import DetectRule
@@ -15,12 +16,15 @@ from opendrape.media.reader import Picture
 from opendrape_masker.detectors import Detector
 from opendrape_masker.engine.boxes import Box, overlap
 from opendrape_masker.engine.linking import TrackLine
+from opendrape_masker.engine.look_pool import LookPool
 from opendrape_masker.engine.pictures import Array, View
 from opendrape_masker.engine.regions import Target
 from opendrape_masker.engine.sightings import Seen, may_be_one
+from opendrape_masker.inference.session import LARGE_PICTURE_PIXELS
 
 Found = list[Seen]
 _SAME_THING = 0.45
+_STILL_LOOKING = 2  # looks whose answers nobody waits for when a group is judged
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,11 @@ class Eye:
     @classmethod
     def of(cls, detector: Detector, media: MediaInfo, long_sides: Sequence[int]) -> Eye:
         return cls(detector, tuple(View.of(media, side) for side in long_sides))
+
+    @property
+    def is_large(self) -> bool:
+        """True when a look takes much memory."""
+        return any(view.width * view.height > LARGE_PICTURE_PIXELS for view in self.views)
 
     def take(self, picture: Picture) -> list[Array]:
         """The small pictures this eye wants to see."""
@@ -68,25 +77,31 @@ class Watch:
     second_intervals: tuple[FrameSpan, ...] = ()
     _asked: list[tuple[int, Future[Found]]] = field(default_factory=list)
     _next_look: int = 0
+    _first_look: int = 0
 
     def start_at(self, frame: int) -> None:
         """Looks before ``frame`` are not needed."""
         while self._next_look < len(self.line.looks) and self.line.looks[self._next_look] < frame:
             self._next_look += 1
+        self._first_look = self._next_look
 
-    def offer(self, picture: Picture, pool: ThreadPoolExecutor) -> None:
+    def offer(self, picture: Picture, pool: LookPool) -> None:
         """Ask the detector when this frame is a look."""
         if self._next_look < len(self.line.looks) and self.line.looks[self._next_look] == picture.index:
             eyes = [self.eye, *([self.second_eye] if self._doubly(picture.index) and self.second_eye else [])]
             views = [(eye, eye.take(picture)) for eye in eyes]
-            self._asked.append((self._next_look, pool.submit(_see_all, views, picture.index)))
+            look = partial(_see_all, views, picture.index)
+            self._asked.append((self._next_look, pool.submit(look, large=any(eye.is_large for eye in eyes))))
             self._next_look += 1
 
-    def settle(self, *, tick: int | None) -> bool:
-        """Take in answers until the masks at ``tick`` are final (None: all). False when more looks are needed."""
-        while self._asked and (tick is None or not self.line.final(tick)):
+    def settle(self, *, tick: int, wait: bool = True) -> bool:
+        """Take in answers until the masks at ``tick`` are final. False when more looks, or their answers, are needed.
+
+        ``wait`` says whether answers that are not there yet are waited for.
+        """
+        while self._asked and not self.line.final(tick) and (wait or self._asked[0][1].done()):
             self._take_in_one()
-        return tick is None or self.line.final(tick)
+        return self.line.final(tick)
 
     def keep_up(self, pending: int) -> None:
         """Wait until at most ``pending`` answers are outstanding: small pictures must not pile up."""
@@ -99,9 +114,17 @@ class Watch:
         return look < len(self.line.looks) and self.line.looks[look] == frame
 
     @property
-    def has_seen_nothing_yet(self) -> bool:
-        """True before the first answer."""
-        return self.line.newest < 0
+    def lately(self) -> range:
+        """The looks of the last second before the newest two that were asked for.
+
+        Which looks these are does not depend on how fast they are answered.
+        """
+        end = self._next_look - _STILL_LOOKING
+        if end <= self._first_look:
+            return range(0)
+        ticks, base = self.line.timeline.ticks, self.line.timeline.time_base
+        second = bisect_left(self.line.looks, ticks[self.line.looks[end - 1]] - int(1 / base), key=ticks.__getitem__)
+        return range(max(second, self._first_look), end)
 
     def would_see(self, picture: Picture) -> bool:
         """True when a look at this picture gives a strong detection; not part of the plan, nothing is kept."""
@@ -110,15 +133,9 @@ class Watch:
 
     @property
     def sees_something(self) -> bool:
-        """True when one of the latest answers, a second back, holds a detection that counts by what is known now."""
-        line, look = self.line, self.line.newest
-        horizon = (line.timeline.ticks[line.looks[look]] if look >= 0 else 0) - 1 / line.timeline.time_base
-        while look >= 0 and line.timeline.ticks[line.looks[look]] >= horizon:
-            facts = line.facts_at(line.looks[look])
-            if facts is not None and facts.detections:
-                return True
-            look -= 1
-        return False
+        """True when one of the looks in :attr:`lately` gave a strong detection; waits for their answers."""
+        self.keep_up(_STILL_LOOKING)
+        return any(self.line.is_strong(look) for look in self.lately)
 
     @property
     def last_asked_tick(self) -> int | None:

@@ -41,7 +41,7 @@ def _prove_solid(planes: Sequence[Array], rect: PixelRect, later: Sequence[Pixel
 def _near(samples: Array, value: int, tolerance: int) -> int:
     """How many samples differ from ``value`` by no more than ``tolerance``."""
     largest = int(np.iinfo(samples.dtype).max)
-    near = cv2.inRange(samples, max(0, value - tolerance), min(largest, value + tolerance))  # type: ignore[call-overload]
+    near = cv2.inRange(samples, max(0, value - tolerance), min(largest, value + tolerance))
     return cv2.countNonZero(near)
 
 

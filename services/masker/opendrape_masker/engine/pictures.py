@@ -115,9 +115,9 @@ def plane_array(plane: Plane) -> Array:
     return flat.reshape(plane.height, plane.stride // plane.sample_bytes)[:, : plane.width]
 
 
-def picture_bytes(media: MediaInfo) -> float:
+def picture_bytes(media: MediaInfo) -> int:
     """Bytes of one decoded picture's samples, without the decoder's padding."""
-    return media.width * media.height * (1 if media.bit_depth == 8 else 2) * _samples_per_pixel(media)
+    return round(media.width * media.height * (1 if media.bit_depth == 8 else 2) * _samples_per_pixel(media))
 
 
 def _samples_per_pixel(media: MediaInfo) -> float:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,14 +27,17 @@ from opendrape.media.spliced_writer import SplicedWriter
 from opendrape.media.writer import ChunkWriter
 from opendrape_masker.engine.encoding import EncodingThread
 from opendrape_masker.engine.evidence import EvidenceWriter
+from opendrape_masker.engine.foresight import Foresight
 from opendrape_masker.engine.groups import Stretch, Stretches, stretches_of
 from opendrape_masker.engine.intervals import IntervalTally
+from opendrape_masker.engine.look_pool import LookPool
 from opendrape_masker.engine.looking import Tally, Watch, marked_targets
 from opendrape_masker.engine.paint import Painter
 from opendrape_masker.engine.pictures import picture_bytes
 from opendrape_masker.engine.regions import PixelRect
 
-_PENDING_LOOKS = 16  # small pictures waiting for their detector
+_PENDING_LOOKS = 6  # small pictures waiting for their detector
+_READ_AGAIN_AT_ONCE = 8  # frames that the encoding thread gets at once: it may lag so many times its queue
 _NOTHING = NotCopyable("smart_render_off")
 
 
@@ -118,9 +120,12 @@ class Renderer:
         self._facts = RenderFacts()
         self._painter = Painter.of(self.job.policy.mask, self.job.media)
         self._window: deque[Picture] = deque()
+        self._most_in_window = self.job.window_bytes // picture_bytes(self.job.media)
         self._next = self.job.span.start
+        self._again_in: Stretch | None = None
+        self._again: Iterator[Picture] = iter(())
         with ExitStack() as stack:
-            pool = stack.enter_context(ThreadPoolExecutor(self.job.threads, thread_name_prefix="look"))
+            pool = stack.enter_context(LookPool(self.job.threads))
             evidence = stack.enter_context(EvidenceWriter(self.evidence_path))
             self._output: ChunkWriter | SplicedWriter = self._writer()
             stack.enter_context(self._output)
@@ -129,7 +134,7 @@ class Renderer:
                 self._render(pool)
                 self._encoder.finish()
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.abandon()
                 self._encoder.abandon()
                 raise
             self._facts.seconds["encode"] = self._encoder.busy_seconds
@@ -149,44 +154,27 @@ class Renderer:
             limits=self.job.limits,
         )
 
-    def _render(self, pool: ThreadPoolExecutor) -> None:
+    def _render(self, pool: LookPool) -> None:
         wide = self._wide_span()
-        self._stretches = Stretches(stretches_of(self.job.span, self.source), self._is_dense)
+        self._stretches = Stretches(stretches_of(self.job.span, self.source), self._foresight().expects_masks)
         for watch in self.watches:
             watch.start_at(wide.start)
         if self.watches:
             for picture in self._timed(self.job.wanted_pictures(wide, self._is_wanted)):
                 self._take(picture, pool)
-        self._advance()
+        self._advance(wait=True)
         if self._next != self.job.span.end:
             raise RuntimeError("the masks of a frame are not final")
 
-    def _is_dense(self, stretch: Stretch) -> bool:
-        """Whether it will be encoded: it cannot be copied, somebody marked a region, or the detectors see something.
-
-        The answer is waited for: which groups are encoded must not depend on who is faster.
-        """
-        if not self.watches or not self._window_fits():
-            return False
-        if not stretch.is_copyable or any(_touches(region, stretch.span) for region in self.job.regions):
-            return True
-        for watch in self.watches:
-            watch.keep_up(0)
-        if all(watch.has_seen_nothing_yet for watch in self.watches):
-            return self._glimpse(stretch.span.start)
-        return any(watch.sees_something for watch in self.watches)
-
-    def _glimpse(self, frame: int) -> bool:
-        """What the first picture of all shows, seen ahead of the plan."""
-        for picture in self.job.pictures(FrameSpan(frame, frame + 1)):
-            return any(watch.would_see(picture) for watch in self.watches)
-        return False
+    def _foresight(self) -> Foresight:
+        job = self.job
+        return Foresight(job.media, job.timeline, job.regions, self.watches, job.window_bytes, job.pictures)
 
     def _is_wanted(self, frame: int) -> bool:
         is_dense = frame in self.job.span and bool(self._stretches.at(frame).is_dense)
         return is_dense or any(watch.is_look(frame) for watch in self.watches)
 
-    def _take(self, picture: Picture, pool: ThreadPoolExecutor) -> None:
+    def _take(self, picture: Picture, pool: LookPool) -> None:
         started = time.perf_counter()
         for watch in self.watches:
             watch.offer(picture, pool)
@@ -194,11 +182,11 @@ class Renderer:
         self._facts.spent("shrink", started)
         if picture.index in self.job.span and self._stretches.at(picture.index).is_dense:
             self._window.append(picture)
-        self._advance()
+        self._advance(wait=bool(self._window) and len(self._window) >= self._most_in_window)
 
-    def _advance(self) -> None:
+    def _advance(self, *, wait: bool) -> None:
         """Everything whose masks are final, and whose picture is there when it is needed, goes on."""
-        while self._next < self.job.span.end and self._is_settled(self.job.timeline.ticks[self._next]):
+        while self._next < self.job.span.end and self._is_settled(self.job.timeline.ticks[self._next], wait=wait):
             stretch = self._stretches.at(self._next)
             if stretch.is_dense and not self._window:
                 return
@@ -206,6 +194,8 @@ class Renderer:
             stretch.plan(rectangles)
             if stretch.is_dense:
                 self._put(self._window.popleft(), rectangles)
+            elif stretch.is_read_again and len(stretch.rectangles) >= _READ_AGAIN_AT_ONCE:
+                self._read_again(stretch)
             self._next += 1
             if self._next == stretch.span.end:
                 self._end(stretch)
@@ -213,14 +203,13 @@ class Renderer:
     def _put(self, picture: Picture, rectangles: list[PixelRect]) -> None:
         self._encoder.do(lambda: self._encode(picture, rectangles))
 
-    def _is_settled(self, tick: int) -> bool:
-        """True when every detector was asked far enough ahead; waits for the answers then."""
+    def _is_settled(self, tick: int, *, wait: bool) -> bool:
+        """True when every detector was asked far enough ahead and its answers are there; ``wait`` waits for those."""
         for watch in self.watches:
             asked = watch.last_asked_tick
             if not watch.all_asked and (asked is None or asked < tick + watch.line.reach.ahead):
                 return False
-        settled = [watch.settle(tick=tick) or watch.all_asked for watch in self.watches]
-        return all(settled)
+        return all(watch.settle(tick=tick, wait=wait) for watch in self.watches)
 
     def _planned(self, frame: int) -> list[PixelRect]:
         """What the frame shall show painted; counted."""
@@ -254,17 +243,22 @@ class Renderer:
         reason = stretch.reason or "masked"
         self._facts.encoded_frames[reason] = self._facts.encoded_frames.get(reason, 0) + len(span)
         if not stretch.is_dense:
-            rectangles, stretch.rectangles = stretch.rectangles, []
-            self._encoder.do(lambda: self._read_again(span, rectangles))
+            self._read_again(stretch)
 
     def _copy(self, copy: Callable[[FrameSpan], None], span: FrameSpan) -> None:
         copy(span)
         self.on_frame(span.end - 1)
 
-    def _read_again(self, span: FrameSpan, rectangles: Sequence[list[PixelRect]]) -> None:
-        """In the encoding thread, so that the search goes on meanwhile."""
-        for picture, own in zip(self.job.pictures(span), rectangles, strict=True):
-            self._encode(picture, own)
+    def _read_again(self, stretch: Stretch) -> None:
+        """In the encoding thread, behind the search, so that the search goes on meanwhile."""
+        planned = stretch.planned()
+        self._encoder.do(lambda: self._encode_again(stretch, planned))
+
+    def _encode_again(self, stretch: Stretch, planned: Sequence[list[PixelRect]]) -> None:
+        if self._again_in is not stretch:
+            self._again_in, self._again = stretch, self.job.pictures(stretch.span)
+        for rectangles in planned:
+            self._encode(next(self._again), rectangles)
 
     def _encode(self, picture: Picture, rectangles: list[PixelRect]) -> None:
         self._encoder.encode(self._output, picture, rectangles)
@@ -284,13 +278,3 @@ class Renderer:
         return FrameSpan(
             min([self.job.span.start, *(a for a, _ in spans)]), max([self.job.span.end, *(b for _, b in spans)])
         )
-
-    def _window_fits(self) -> bool:
-        media, timeline = self.job.media, self.job.timeline
-        ahead = max([0, *(watch.line.reach.ahead + watch.line.reach.gap for watch in self.watches)])
-        frames = float(ahead * timeline.time_base * timeline.average_rate)
-        return frames * picture_bytes(media) <= self.job.window_bytes
-
-
-def _touches(region: MarkedRegion, span: FrameSpan) -> bool:
-    return region.start_frame < span.end and (region.end_frame is None or region.end_frame > span.start)

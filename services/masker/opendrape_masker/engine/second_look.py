@@ -19,7 +19,7 @@ from opendrape_masker.engine.regions import PixelRect
 
 _READABLE_CHARACTERS = 3
 _HIDDEN_ENOUGH = 0.7  # of a residual hit inside masks: it is a mask's rim, not a person
-_PENDING = 4
+_PENDING = 8
 
 Masks = Sequence[Box]
 

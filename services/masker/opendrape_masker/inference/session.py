@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +33,9 @@ _RUNTIME_ERRORS: tuple[type[Exception], ...] = (
     *(kind for kind in vars(runtime_errors).values() if isinstance(kind, type) and issubclass(kind, Exception)),
 )
 _LOG_FATAL_ONLY = 4
-_LARGE_CALL_PIXELS = 400_000
+
+LARGE_PICTURE_PIXELS = 400_000
+"""From here on a call takes so much memory that it should be given back, and that few should run at once."""
 
 
 class InferenceSession(Protocol):
@@ -65,15 +66,14 @@ class OnnxRuntimeSession:
     """The port on ONNX Runtime, CPU, in this process. Models are loaded when first asked for.
 
     ``models_dir`` is what ``models sync`` filled. ``threads`` calls run at once, each on one core: two threads on one
-    call cost a quarter to a half more processor time than two calls side by side. Of large pictures one runs at a time,
-    for their memory. A call, waiting included, takes at most ``deadline_seconds``.
+    call cost a quarter to a half more processor time than two calls side by side. A call, waiting included, takes at
+    most ``deadline_seconds``.
     """
 
     def __init__(self, models_dir: Path, threads: int, deadline_seconds: float) -> None:
         self._folder = target_folder(models_dir)
         self._deadline_seconds = deadline_seconds
         self._slots = threading.BoundedSemaphore(threads)
-        self._large = threading.BoundedSemaphore(1)
         self._loading = threading.Lock()
         self._loaded: dict[str, _Loaded] = {}
 
@@ -83,12 +83,12 @@ class OnnxRuntimeSession:
             raise ValueError("a batch is uint8 [N, H, W, 3]")
         loaded = self._load(model)
         until = time.monotonic() + self._deadline_seconds
-        with ExitStack() as held:
-            for slots in (self._large, self._slots) if _is_large(batch) else (self._slots,):
-                if not slots.acquire(timeout=max(0.0, until - time.monotonic())):
-                    raise InferenceFailed(f"model {model} is busy", reason="inference_timeout")
-                held.callback(slots.release)
+        if not self._slots.acquire(timeout=self._deadline_seconds):
+            raise InferenceFailed(f"model {model} is busy", reason="inference_timeout")
+        try:
             answers = _run_until(loaded, batch, until)
+        finally:
+            self._slots.release()
         return _checked(loaded.record, len(batch), answers)
 
     def source_digest(self, model: str) -> str | None:
@@ -134,13 +134,9 @@ def _options() -> Any:
     return options
 
 
-def _is_large(batch: Pictures) -> bool:
-    return batch.size > 3 * _LARGE_CALL_PIXELS
-
-
 def _run_until(loaded: _Loaded, batch: Pictures, until: float) -> list[Any]:
     options = onnxruntime.RunOptions()
-    if _is_large(batch):
+    if batch.size > 3 * LARGE_PICTURE_PIXELS:
         # large looks are rare: give their memory back instead of holding it for the next one
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     watchdog = threading.Timer(max(0.0, until - time.monotonic()), setattr, (options, "terminate", True))
