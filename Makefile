@@ -33,6 +33,7 @@ $(STAMPS)/runtime: requirements.txt pyproject.toml | $(VENV)/pyvenv.cfg
 	@echo 'installing locked packages (once)'
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q core services  # media children may not write their own
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/dev: requirements-dev.txt $(STAMPS)/runtime

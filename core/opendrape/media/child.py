@@ -36,7 +36,7 @@ _FIXED_VARIABLES = {
     "PYTHONNOUSERSITE": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
     # pictures and tensors come from the system one by one: left to itself, glibc scatters them over heaps that it
-    # never gives back (1080p, CenterFace alone: 904 MB instead of 729)
+    # never gives back (1080p, CenterFace alone: 797 MB instead of 960)
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_MMAP_THRESHOLD_": "1048576",
 }

@@ -27,7 +27,6 @@ from opendrape_masker.engine import (
     foresight,
     groups,
     linking,
-    look_pool,
     looking,
     mask_proof,
     paint,
@@ -45,7 +44,7 @@ from tests.integration.masker.workbench import AGAIN, FACE, PLENTY, POLICY, SIZE
 pytestmark = pytest.mark.timeout(30)
 
 ENGINE = (
-    *(boxes, checking, chunk, effects, encoding, evidence, foresight, groups, linking, look_pool, looking),
+    *(boxes, checking, chunk, effects, encoding, evidence, foresight, groups, linking, looking),
     *(mask_proof, paint, passages, pictures, regions, render, second_look, traces),
 )
 MEDIA = (picture, reader, sparse_reader, writer)
@@ -67,8 +66,6 @@ ELSEWHERE = {
     "looking.Watch.sees_something",
     "looking.Watch.lately",
     "linking.TrackLine.is_strong",
-    "look_pool.LookPool.__exit__",  # the injected fault itself would leave its threads
-    "look_pool.LookPool.abandon",  # only called when something else went wrong
     "looking.Watch.would_see",
     "render.Renderer._copy",
     "encoding.EncodingThread._work",  # the thread's outermost frame: it has no caller to tell

@@ -148,14 +148,16 @@ class ChunkMasker:
     def _second_frames(self, rule: ResidualRule, copied: Sequence[FrameSpan]) -> frozenset[int]:
         """Examined again: a frame at least every ``max_gap_seconds``, and both ends of the chunk.
 
-        Of a copied group that is at most twice as long as that, its first frame: it is cheap to decode.
+        Instead of one in a copied group that is at most twice as long as that, the group's first frame: it is cheap to
+        decode.
         """
         span, timeline = self.job.span, self.job.timeline
         wanted = {f for f in timeline.looks(rule.max_gap_seconds) if f in span} | {span.start, span.end - 1}
         for group in copied:
             length = (timeline.ticks[group.end - 1] - timeline.ticks[group.start]) * timeline.time_base
-            if length <= 2 * rule.max_gap_seconds:
-                wanted = {f for f in wanted if f not in group} | {group.start}
+            inside = {f for f in wanted if f in group}
+            if inside and length <= 2 * rule.max_gap_seconds:
+                wanted = wanted - inside | {group.start}
         return frozenset(wanted)
 
     def _eye(self, rule: ResidualRule) -> Eye:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import DetectRule
@@ -16,11 +15,9 @@ from opendrape.media.reader import Picture
 from opendrape_masker.detectors import Detector
 from opendrape_masker.engine.boxes import Box, overlap
 from opendrape_masker.engine.linking import TrackLine
-from opendrape_masker.engine.look_pool import LookPool
 from opendrape_masker.engine.pictures import Array, View
 from opendrape_masker.engine.regions import Target
 from opendrape_masker.engine.sightings import Seen, may_be_one
-from opendrape_masker.inference.session import LARGE_PICTURE_PIXELS
 
 Found = list[Seen]
 _SAME_THING = 0.45
@@ -37,11 +34,6 @@ class Eye:
     @classmethod
     def of(cls, detector: Detector, media: MediaInfo, long_sides: Sequence[int]) -> Eye:
         return cls(detector, tuple(View.of(media, side) for side in long_sides))
-
-    @property
-    def is_large(self) -> bool:
-        """True when a look takes much memory."""
-        return any(view.width * view.height > LARGE_PICTURE_PIXELS for view in self.views)
 
     def take(self, picture: Picture) -> list[Array]:
         """The small pictures this eye wants to see."""
@@ -85,13 +77,12 @@ class Watch:
             self._next_look += 1
         self._first_look = self._next_look
 
-    def offer(self, picture: Picture, pool: LookPool) -> None:
+    def offer(self, picture: Picture, pool: ThreadPoolExecutor) -> None:
         """Ask the detector when this frame is a look."""
         if self._next_look < len(self.line.looks) and self.line.looks[self._next_look] == picture.index:
             eyes = [self.eye, *([self.second_eye] if self._doubly(picture.index) and self.second_eye else [])]
             views = [(eye, eye.take(picture)) for eye in eyes]
-            look = partial(_see_all, views, picture.index)
-            self._asked.append((self._next_look, pool.submit(look, large=any(eye.is_large for eye in eyes))))
+            self._asked.append((self._next_look, pool.submit(_see_all, views, picture.index)))
             self._next_look += 1
 
     def settle(self, *, tick: int, wait: bool = True) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,6 @@ from opendrape_masker.engine.evidence import EvidenceWriter
 from opendrape_masker.engine.foresight import Foresight
 from opendrape_masker.engine.groups import Stretch, Stretches, stretches_of
 from opendrape_masker.engine.intervals import IntervalTally
-from opendrape_masker.engine.look_pool import LookPool
 from opendrape_masker.engine.looking import Tally, Watch, marked_targets
 from opendrape_masker.engine.paint import Painter
 from opendrape_masker.engine.pictures import picture_bytes
@@ -125,7 +125,7 @@ class Renderer:
         self._again_in: Stretch | None = None
         self._again: Iterator[Picture] = iter(())
         with ExitStack() as stack:
-            pool = stack.enter_context(LookPool(self.job.threads))
+            pool = stack.enter_context(ThreadPoolExecutor(self.job.threads, thread_name_prefix="look"))
             evidence = stack.enter_context(EvidenceWriter(self.evidence_path))
             self._output: ChunkWriter | SplicedWriter = self._writer()
             stack.enter_context(self._output)
@@ -134,7 +134,7 @@ class Renderer:
                 self._render(pool)
                 self._encoder.finish()
             except BaseException:
-                pool.abandon()
+                pool.shutdown(wait=False, cancel_futures=True)
                 self._encoder.abandon()
                 raise
             self._facts.seconds["encode"] = self._encoder.busy_seconds
@@ -154,7 +154,7 @@ class Renderer:
             limits=self.job.limits,
         )
 
-    def _render(self, pool: LookPool) -> None:
+    def _render(self, pool: ThreadPoolExecutor) -> None:
         wide = self._wide_span()
         self._stretches = Stretches(stretches_of(self.job.span, self.source), self._foresight().expects_masks)
         for watch in self.watches:
@@ -174,7 +174,7 @@ class Renderer:
         is_dense = frame in self.job.span and bool(self._stretches.at(frame).is_dense)
         return is_dense or any(watch.is_look(frame) for watch in self.watches)
 
-    def _take(self, picture: Picture, pool: LookPool) -> None:
+    def _take(self, picture: Picture, pool: ThreadPoolExecutor) -> None:
         started = time.perf_counter()
         for watch in self.watches:
             watch.offer(picture, pool)

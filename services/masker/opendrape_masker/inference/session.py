@@ -33,9 +33,7 @@ _RUNTIME_ERRORS: tuple[type[Exception], ...] = (
     *(kind for kind in vars(runtime_errors).values() if isinstance(kind, type) and issubclass(kind, Exception)),
 )
 _LOG_FATAL_ONLY = 4
-
-LARGE_PICTURE_PIXELS = 400_000
-"""From here on a call takes so much memory that it should be given back, and that few should run at once."""
+_LARGE_CALL_PIXELS = 400_000
 
 
 class InferenceSession(Protocol):
@@ -136,7 +134,7 @@ def _options() -> Any:
 
 def _run_until(loaded: _Loaded, batch: Pictures, until: float) -> list[Any]:
     options = onnxruntime.RunOptions()
-    if batch.size > 3 * LARGE_PICTURE_PIXELS:
+    if batch.size > 3 * _LARGE_CALL_PIXELS:
         # large looks are rare: give their memory back instead of holding it for the next one
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     watchdog = threading.Timer(max(0.0, until - time.monotonic()), setattr, (options, "terminate", True))
