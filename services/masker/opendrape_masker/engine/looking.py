@@ -15,7 +15,7 @@ from opendrape.media.reader import Picture
 from opendrape_masker.detectors import Detector
 from opendrape_masker.engine.boxes import Box, overlap
 from opendrape_masker.engine.linking import TrackLine
-from opendrape_masker.engine.pictures import Array, View
+from opendrape_masker.engine.pictures import Array, Still, View
 from opendrape_masker.engine.regions import Target
 from opendrape_masker.engine.sightings import Seen, may_be_one
 
@@ -35,7 +35,7 @@ class Eye:
     def of(cls, detector: Detector, media: MediaInfo, long_sides: Sequence[int]) -> Eye:
         return cls(detector, tuple(View.of(media, side) for side in long_sides))
 
-    def take(self, picture: Picture) -> list[Array]:
+    def take(self, picture: Picture | Still) -> list[Array]:
         """The small pictures this eye wants to see."""
         return [view.take(picture) for view in self.views]
 
@@ -81,8 +81,7 @@ class Watch:
         """Ask the detector when this frame is a look."""
         if self._next_look < len(self.line.looks) and self.line.looks[self._next_look] == picture.index:
             eyes = [self.eye, *([self.second_eye] if self._doubly(picture.index) and self.second_eye else [])]
-            views = [(eye, eye.take(picture)) for eye in eyes]
-            self._asked.append((self._next_look, pool.submit(_see_all, views, picture.index)))
+            self._asked.append((self._next_look, pool.submit(_see_all, eyes, Still.of(picture), picture.index)))
             self._next_look += 1
 
     def settle(self, *, tick: int, wait: bool = True) -> bool:
@@ -146,9 +145,9 @@ class Watch:
         return any(frame in interval for interval in self.second_intervals)
 
 
-def _see_all(views: Sequence[tuple[Eye, list[Array]]], frame: int) -> Found:
-    found = [hit for eye, small in views for hit in eye.see(small, frame)]
-    return merge_same(found) if len(views) > 1 else found
+def _see_all(eyes: Sequence[Eye], still: Still, frame: int) -> Found:
+    found = [hit for eye in eyes for hit in eye.see(eye.take(still), frame)]
+    return merge_same(found) if len(eyes) > 1 else found
 
 
 @dataclass

@@ -63,6 +63,18 @@ class Orientation:
 
 
 @dataclass(frozen=True, slots=True)
+class Still:
+    """What a picture shows now, for whoever looks later, in another thread: painting the picture does not change it."""
+
+    planes: tuple[Plane, ...]
+    bit_depth: int
+
+    @classmethod
+    def of(cls, picture: Picture) -> Still:
+        return cls(picture.planes, picture.bit_depth)
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """How big the small picture is (as stored) for a longest side of ``long_side`` display pixels."""
 
@@ -88,7 +100,7 @@ class View:
             full_range=media.colour.full_range,
         )
 
-    def take(self, picture: Picture) -> Array:
+    def take(self, picture: Picture | Still) -> Array:
         """The upright BGR array, uint8, ``[rows, columns, 3]``."""
         return self.orientation.upright(_small_bgr(picture, self))
 
@@ -127,12 +139,18 @@ def _samples_per_pixel(media: MediaInfo) -> float:
     return 4.0
 
 
-def _small_bgr(picture: Picture, view: View) -> Array:
+def _small_bgr(picture: Picture | Still, view: View) -> Array:
     planes = [_small_plane(plane, view.width, view.height, picture.bit_depth) for plane in picture.planes[:3]]
     luma, blue, red = planes if len(planes) == 3 else (planes[0], *2 * [np.full_like(planes[0], 128)])
     if not view.full_range:
-        luma = cv2.convertScaleAbs(np.maximum(luma, 16), alpha=255 / 219, beta=-16 * 255 / 219)
+        luma = cv2.LUT(luma, _FULL_RANGE_OF)
     return cv2.cvtColor(cv2.merge((luma, red, blue)), cv2.COLOR_YCrCb2BGR)
+
+
+_FULL_RANGE_OF = cv2.convertScaleAbs(
+    np.maximum(np.arange(256, dtype=np.uint8), 16), alpha=255 / 219, beta=-16 * 255 / 219
+)
+"""Luma 16 to 235 as 0 to 255, by value."""
 
 
 def _small_plane(plane: Plane, width: int, height: int, bit_depth: int) -> Array:

@@ -179,7 +179,7 @@ class Renderer:
         for watch in self.watches:
             watch.offer(picture, pool)
             watch.keep_up(_PENDING_LOOKS)
-        self._facts.spent("shrink", started)
+        self._facts.spent("wait_for_looks", started)
         if picture.index in self.job.span and self._stretches.at(picture.index).is_dense:
             self._window.append(picture)
         self._advance(wait=bool(self._window) and len(self._window) >= self._most_in_window)

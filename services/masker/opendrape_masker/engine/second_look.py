@@ -14,7 +14,7 @@ from opendrape.media.reader import Picture
 from opendrape_masker.detectors import TextLineReader
 from opendrape_masker.engine.boxes import Box, covered_share
 from opendrape_masker.engine.looking import Eye, merge_same
-from opendrape_masker.engine.pictures import Array
+from opendrape_masker.engine.pictures import Still
 from opendrape_masker.engine.regions import PixelRect
 
 _READABLE_CHARACTERS = 3
@@ -33,8 +33,9 @@ class SecondLook:
     frames: frozenset[int]
     reader: TextLineReader | None = None
 
-    def uncovered(self, small: Sequence[Array], frame: int, masks: Masks) -> list[ResidualFinding]:
-        """What is seen outside ``masks`` on the small pictures of a frame. Text counts when the reader can read it."""
+    def uncovered(self, still: Still, frame: int, masks: Masks) -> list[ResidualFinding]:
+        """What is seen outside ``masks`` on a frame. Text counts when the reader can read it."""
+        small = self.eye.take(still)
         seen = [
             (box, score)
             for box, score, _ in merge_same(self.eye.see(small, frame))
@@ -71,7 +72,7 @@ class SecondLooks:
         for look in self.looks:
             if frame in look.frames:
                 self.examined += 1
-                self._pending.append(pool.submit(look.uncovered, look.eye.take(picture), frame, masks))
+                self._pending.append(pool.submit(look.uncovered, Still.of(picture), frame, masks))
         self._collect(_PENDING)
 
     def _collect(self, pending: int) -> None:
