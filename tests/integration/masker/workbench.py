@@ -92,6 +92,7 @@ class Bench:
     reader: Any = field(default_factory=lambda: ScriptedReader(""))
     regions: tuple[MarkedRegion, ...] = ()
     window_bytes: int = PLENTY
+    threads: int = 1
     progress: Callable[[float], None] = lambda _share: None
 
     def masker(self, span: FrameSpan, descriptor: int) -> ChunkMasker:
@@ -114,7 +115,7 @@ class Bench:
             policy=self.policy,
             regions=self.regions,
             limits=MediaLimits(),
-            threads=1,
+            threads=self.threads,
             window_bytes=self.window_bytes,
         )
 
