@@ -10,6 +10,7 @@ _CHECK = "tests/integration/masker/test_fidelity_check.py"
 _AGAIN = "tests/integration/masker/test_second_look.py"
 _SEAMS = "tests/integration/masker/test_seams.py"
 _FAULTS = "tests/integration/masker/test_faults_in_the_engine.py"
+_STAGES = "tests/integration/masker/test_stages_overlap.py"
 
 
 def _paint(step: str, function: str, **how: object) -> Mutation:
@@ -189,7 +190,7 @@ LINKING = (
     _pass(
         "follow a thing between looks", "Passage.at", instead=("between(self.first, self.last, share)", "self.first")
     ),
-    _link("keep things of another size apart", "_affinities", instead=("(ratio <= _SIZE_RATIO) & ", "")),
+    _link("keep things of another size apart", "_affinities", instead=("ratio <= _SIZE_RATIO", "True")),
     _link(
         "keep things far away apart", "_affinities", instead=("(common >= _LEAST_OVERLAP) | (nearness > 0.0)", "True")
     ),
@@ -215,6 +216,27 @@ LOOKING = (
     _look("mask marked regions", "marked_targets", gives="[]"),
     _look("mask marked regions from their start only", "marked_targets", instead=("r.start_frame <= frame", "True")),
     _look("mask marked regions to their end only", "marked_targets", instead=("frame < r.end_frame", "True")),
+    Mutation(
+        "wait for the looks that a group is judged by",
+        _ENGINE + "looking",
+        "Watch.sees_something",
+        (_STAGES,),
+        without="self.keep_up",
+    ),
+    Mutation(
+        "look again at copied groups",
+        _ENGINE + "chunk",
+        "ChunkMasker._second_frames",
+        (_STAGES,),
+        instead=("wanted - inside | {group.start}", "wanted - inside"),
+    ),
+    Mutation(
+        "encode a touched group behind the search",
+        _ENGINE + "groups",
+        "Stretch.is_read_again",
+        (_STAGES,),
+        gives="False",
+    ),
     Mutation(
         "paint only final masks", _ENGINE + "render", "Renderer._is_settled", (_SEAMS, _FAULTS, _CHECK), gives="True"
     ),

@@ -37,7 +37,7 @@ def scratch(tmp_path: Path) -> Path:
 
 
 def now_and_then(frame: int) -> Sequence[Hit]:
-    return [(60.0, 40.0, 90.0, 70.0, 0.9)] if frame < 20 or 82 <= frame <= 140 else []
+    return [(60.0, 40.0, 90.0, 70.0, 0.9)] if frame < 5 or 45 <= frame < 50 or 120 <= frame < 140 else []
 
 
 class Hesitant(ScriptedDetector):
