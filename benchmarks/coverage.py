@@ -74,7 +74,7 @@ def verdicts(source: Path, output: Path, truth: dict[int, list[Target]]) -> list
     """Every true box judged. Raises :class:`NotComparable` when frames were added or lost."""
     found: list[Verdict] = []
     odd = 0
-    for number, (before, after) in enumerate(zip_longest(_lumas(source), _lumas(output))):
+    for number, (before, after) in enumerate(zip_longest(lumas(source), lumas(output))):
         if before is None or after is None:
             odd += 1
             continue
@@ -99,7 +99,14 @@ def painted(before: Luma, after: Luma, box: tuple[float, ...]) -> float:
     return float(np.mean(now[telling] <= _BLACK)) if telling.any() else 1.0
 
 
-def _lumas(video: Path) -> Iterator[Luma]:
+def became_black(before: Luma, after: Luma) -> npt.NDArray[np.bool_]:
+    """Pixels that are black now and plainly were not before. ``ValueError`` when the sizes differ."""
+    if before.shape != after.shape:
+        raise ValueError("the output has another size")
+    return (before > _BLACK + _TELLING) & (after <= _BLACK)
+
+
+def lumas(video: Path) -> Iterator[Luma]:
     """Limited-range 8-bit luma of every picture of the first video stream."""
     with av.open(str(video)) as container:
         stream = next(one for one in container.streams.video if not one.disposition & one.disposition.attached_pic)
