@@ -62,9 +62,9 @@ def page(rows: list[Row], policy: str) -> str:
     used = ", ".join(f"{name} {value}" for name, value in versions().items())
     shape = ", ".join(f"{name} {value}" for name, value in machine().items())
     lines = [
-        f"# Masked for nothing\n\nWritten by `python -m benchmarks.precision`; do not edit. Policy `{policy}` on endoscopic",
-        "clips without a face. Share of the picture that became black away from true text (and three quarters of a",
-        "line's height around it). Goal: under 2 %.\n",
+        "# Masked for nothing\n\nWritten by `python -m benchmarks.precision`; do not edit.",
+        f"Policy `{policy}` on endoscopic clips without a face. Share of the picture that became black away from",
+        "true text (and three quarters of a line's height around it). Goal: under 2 %.\n",
         f"Machine: {shape}.\n\nVersions: {used}.\n",
         "| clip | frames | masked for nothing, mean | worst frame | frames with any |",
         "|---|---|---|---|---|",
