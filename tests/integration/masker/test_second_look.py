@@ -188,5 +188,5 @@ def test_rounds_add_their_time_and_progress_starts_again(bench: Bench) -> None:
     assert min(shares) > 0
     assert max(shares) == pytest.approx(1.0)
     assert shares.count(max(shares)) == 2
-    assert {"decode", "encode", "render", "check", "shrink", "wait_and_link"} <= set(done.report.seconds)
+    assert {"decode", "encode", "render", "check", "wait_for_looks", "wait_and_link"} <= set(done.report.seconds)
     assert done.report.peak_memory_bytes > 1 << 20
