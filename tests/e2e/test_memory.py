@@ -68,7 +68,7 @@ def judge(short: Peak, long: Peak) -> None:
 
 @pytest.mark.timeout(600)
 def test_a_ten_times_longer_video_takes_no_more_memory(models_dir: Path, tmp_path: Path) -> None:
-    """V-04, acceptance 5: 5 and 50 seconds of 1080p, each in one chunk; a shorter one ends before the window is full."""
+    """V-04, acceptance 5: 5 and 50 seconds of 1080p, one chunk each; less would end before the window is full."""
     judge(*compare(5, QUICK_POLICY, models_dir, tmp_path))
 
 
