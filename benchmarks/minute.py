@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -61,6 +62,7 @@ class Row:
     check: float
     copied: int
     frames: int
+    models: str
 
     @property
     def cells(self) -> str:
@@ -91,6 +93,7 @@ def measure(source: Source, folder: Path, *, repeats: int, seconds: int) -> Row:
         render=stages["render"],
         check=stages["check"],
         copied=reports[-1]["smart_render"]["copied_frames"],
+        models=" ".join(dict.fromkeys(use["model"] for use in reports[-1]["models"])),
         frames=reports[-1]["frames"],
     )
 
@@ -104,8 +107,9 @@ def _wall(contestant: Contestant, clip: Path, out: Path) -> float:
 
 def _report(clip: Path, out: Path) -> Any:
     out.unlink(missing_ok=True)
-    command = [*this_engine().command(clip, out), "--json"]
-    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    ours = this_engine()
+    command = [*ours.command(clip, out), "--json"]
+    done = subprocess.run(command, capture_output=True, check=True, text=True, env={**os.environ, **ours.environment})
     answer = json.loads(done.stdout)
     return answer.get("report", answer)
 
@@ -127,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
         "Written by `python -m benchmarks.minute`; do not edit. Wall seconds, medians of interleaved runs. T: plain",
         "transcode (x264 veryfast crf 20), D: decode only. Sources: endoscopic picture without anybody, and the crowd",
         "clip; a group of pictures a second. *Render* is what masks and writes, *check* reads the written file again;",
-        f"*ours* is the whole command with its starts.\n\nMachine: {shape}.\n",
+        f"*ours* is the whole command with its starts.\n\nMachine: {shape}.\n\nModels: {rows[-1].models}.\n",
         "| source | T s | D s | ours s | render s | check s | copied frames | render | render | ours |",
         "|---|---|---|---|---|---|---|---|---|---|",
         *(row.cells for row in rows),
