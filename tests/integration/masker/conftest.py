@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.masker.workbench import Bench, Clip, moving_pattern
+from tests.integration.masker.workbench import Bench, Clip, clip_of_groups, moving_pattern
 
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     """Three seconds of a moving test pattern."""
     return moving_pattern(tmp_path_factory.mktemp("clip") / "pattern.mp4")
+
+
+@pytest.fixture(scope="session")
+def groups(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """Eight seconds, a closed group of pictures each."""
+    return clip_of_groups(tmp_path_factory.mktemp("groups") / "clip.mp4")
 
 
 @pytest.fixture

@@ -25,18 +25,17 @@ from opendrape_masker.engine.linking import TrackLine
 from opendrape_masker.engine.looking import Watch
 from tests.fakes.detectors import Hit, ScriptedDetector
 from tests.fakes.faults import Injected
-from tests.integration.masker.workbench import AGAIN, FACE, POLICY, SIZE, Bench, Clip, Masked, moving_pattern
-
-SMART = POLICY.model_copy(update={"encode": EncodeRule(preset="ultrafast", crf=18)})
-GROUP = 25
-
-
-@pytest.fixture(scope="module")
-def groups(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """Eight seconds, a closed group of pictures each, with pictures that nothing refers to."""
-    path = tmp_path_factory.mktemp("groups") / "clip.mp4"
-    more = ("-pix_fmt", "yuv420p", "-preset", "veryfast", "-g", str(GROUP), "-keyint_min", str(GROUP), "-bf", "2")
-    return moving_pattern(path, *more, seconds="8")
+from tests.integration.masker.workbench import (
+    AGAIN,
+    FACE,
+    GROUP,
+    SIZE,
+    SMART,
+    Bench,
+    Clip,
+    Masked,
+    moving_pattern,
+)
 
 
 def bench_on(clip: Clip, folder: Path, seen: Any = None) -> Bench:

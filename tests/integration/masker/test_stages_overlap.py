@@ -11,22 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from opendrape.domain.policy import EncodeRule
 from opendrape_masker.engine import encoding
 from opendrape_masker.engine.pictures import Still, View
 from tests.fakes.detectors import Hit, ScriptedDetector
-from tests.integration.masker.workbench import AGAIN, POLICY, SIZE, Bench, Clip, moving_pattern
-
-SMART = POLICY.model_copy(update={"encode": EncodeRule(preset="ultrafast", crf=18)})
-GROUP = 25
-
-
-@pytest.fixture(scope="module")
-def groups(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """Eight seconds, a closed group of pictures each."""
-    path = tmp_path_factory.mktemp("groups") / "clip.mp4"
-    more = ("-pix_fmt", "yuv420p", "-preset", "veryfast", "-g", str(GROUP), "-keyint_min", str(GROUP), "-bf", "2")
-    return moving_pattern(path, *more, seconds="8")
+from tests.integration.masker.workbench import AGAIN, GROUP, SIZE, SMART, Bench, Clip, moving_pattern
 
 
 @pytest.fixture

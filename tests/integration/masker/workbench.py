@@ -68,6 +68,16 @@ POLICY = Policy(
     chunk_seconds=Fraction(12, 25),
 )
 
+SMART = POLICY.model_copy(update={"encode": EncodeRule(preset="ultrafast", crf=18)})
+GROUP = 25
+"""Frames of a group of pictures in :func:`clip_of_groups`."""
+
+
+def clip_of_groups(path: Path) -> Clip:
+    """Eight seconds, a closed group of pictures each, with pictures that nothing refers to."""
+    more = ("-pix_fmt", "yuv420p", "-preset", "veryfast", "-g", str(GROUP), "-keyint_min", str(GROUP), "-bf", "2")
+    return moving_pattern(path, *more, seconds="8")
+
 
 def walker(frame: int) -> Sequence[Hit]:
     """A face that crosses the picture, weak at times, gone at others, and one that is there only in the middle."""
