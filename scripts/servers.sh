@@ -1,10 +1,54 @@
 #!/usr/bin/env bash
-# Install the servers that tests need. Today every test runs on SQLite and local folders, so there is nothing to install.
-set -euo pipefail
-cat <<'TEXT'
-servers: nothing to install
-  SQLite               comes with Python; used by every catalogue test
-  PostgreSQL           needed once the catalogue's second adapter is there (cluster issues)
-  Service Bus, Blob    emulators, needed with the Azure adapters
-  Redis, Triton        needed with the task queue and the GPU inference session
-TEXT
+# Install the servers that tests use: Debian packages when root, the rest into .servers/ of this checkout. Says what it did.
+# A server that cannot be had here is named, not an error: its tests are skipped with that reason.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+here=$PWD/.servers
+python=${PYTHON:-python3}
+azurite_version=3.37.0
+pytriton_version=0.7.0
+mkdir -p "$here"
+
+say() { printf '  %-12s %s\n' "$1" "$2"; }
+
+debian=(postgresql redis-server prometheus rclone ffmpeg)
+debian_packages() { # installs what is missing; starts no service of the system
+  local missing=()
+  for name in "${debian[@]}"; do
+    dpkg-query -W -f='${Status}' "$name" 2> /dev/null | grep -q 'ok installed' || missing+=("$name")
+  done
+  if [ ${#missing[@]} -eq 0 ]; then say Debian "nothing to do: ${debian[*]}"; return; fi
+  if ! command -v apt-get > /dev/null; then say Debian "no apt-get here; not installed: ${missing[*]}"; return; fi
+  if [ "$(id -u)" -ne 0 ]; then say Debian "not root; install these yourself: ${missing[*]}"; return; fi
+  local policy=/usr/sbin/policy-rc.d made=''
+  if [ ! -e "$policy" ]; then printf '#!/bin/sh\nexit 101\n' > "$policy" && chmod +x "$policy" && made=yes; fi
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
+    > "$here/debian.log" 2>&1 \
+    && say Debian "installed: ${missing[*]}" || say Debian "apt-get failed, see .servers/debian.log; wanted: ${missing[*]}"
+  [ -z "$made" ] || rm -f "$policy"
+}
+
+azurite() {
+  local found=$here/azurite/node_modules/azurite/package.json
+  if [ -f "$found" ] && grep -q "\"version\": \"$azurite_version\"" "$found"; then say Azurite "$azurite_version is there"; return; fi
+  if ! command -v npm > /dev/null; then say Azurite 'needs node and npm; not installed'; return; fi
+  mkdir -p "$here/azurite"
+  npm install --prefix "$here/azurite" --no-audit --no-fund --loglevel=error "azurite@$azurite_version" > "$here/azurite.log" 2>&1 \
+    && say Azurite "installed $azurite_version into .servers/azurite" || say Azurite 'npm failed, see .servers/azurite.log'
+}
+
+triton() { # the wheel carries a real tritonserver; only that is used, in an environment of its own
+  local stamp=$here/triton/.installed-$pytriton_version
+  if [ -f "$stamp" ]; then say Triton "from nvidia-pytriton $pytriton_version is there"; return; fi
+  { "$python" -m venv "$here/triton" && "$here/triton/bin/python" -m pip install -q --disable-pip-version-check \
+    "nvidia-pytriton==$pytriton_version" 'numpy<2'; } > "$here/triton.log" 2>&1 \
+    && touch "$stamp" && say Triton "installed nvidia-pytriton $pytriton_version into .servers/triton" \
+    || say Triton 'pip failed, see .servers/triton.log'
+}
+
+echo 'servers for the tests'
+debian_packages
+azurite
+triton
+say 'Service Bus' 'a stand-in that comes with the tests (tests/servers/servicebus)'
+say SQLite 'comes with Python'

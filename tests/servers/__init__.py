@@ -1,0 +1,1 @@
+"""Which real servers can run on this machine: each module finds one, starts it on a free port and ends it again."""
