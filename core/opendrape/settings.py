@@ -7,10 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from opendrape.domain.pseudonym import Scheme
+from opendrape.errors import ConfigurationError
 
 
 class _Group(BaseModel):
@@ -26,6 +27,9 @@ class CatalogueSettings(_Group):
 class KeySettings(_Group):
     """Keys of the map and of the receipts."""
 
+    map_file: Path | None = Field(
+        default=None, description="the encrypted map; default: key_map.sqlite3 in the state folder"
+    )
     map_key_file: Path | None = Field(default=None, description="default: keys/map.json in the state folder")
     receipt_key_file: Path | None = Field(default=None, description="default: keys/receipt.pem in the state folder")
 
@@ -55,6 +59,9 @@ class WorkSettings(_Group):
     sweep_seconds: float = Field(default=5.0, gt=0, description="how often expired leases are collected")
     max_attempts: int = Field(default=4, ge=1, description="attempts of one item, counted before work starts")
     first_retry_seconds: float = Field(default=2.0, gt=0, description="first back-off delay; doubles, with jitter")
+    folder: Path | None = Field(
+        default=None, description="folder of intermediate results; default: work in the state folder"
+    )
     keep_intermediate: bool = Field(
         default=False, description="keep chunks and masked file in the work folder after delivery"
     )
@@ -91,7 +98,17 @@ class ModelSettings(_Group):
     repository: Path | None = Field(default=None, description="folder of model folders; default: the one shipped")
     site: Path | None = Field(default=None, description="folder with a site's own model folders, preferred over ours")
     mirror: Path | None = Field(default=None, description="folder with weights, asked before any address")
+    folder: Path | None = Field(
+        default=None, description="where materialised models are; default: models in the state folder"
+    )
     deadline_seconds: float = Field(default=60.0, gt=0, description="longest time for one inference call")
+
+
+class ServiceSettings(_Group):
+    """A service that runs as a process of its own: where probes and Prometheus find it."""
+
+    host: str = Field(default="127.0.0.1", description="address on which /health and /metrics are answered")
+    port: int = Field(default=8081, ge=0, le=65535, description="port for /health and /metrics; 0: any free one")
 
 
 class GatewaySettings(_Group):
@@ -127,6 +144,7 @@ class Settings(BaseSettings):
     masker: MaskerSettings = MaskerSettings()
     media: MediaSettings = MediaSettings()
     models: ModelSettings = ModelSettings()
+    service: ServiceSettings = ServiceSettings()
     gateway: GatewaySettings = GatewaySettings()
     log: LogSettings = LogSettings()
 
@@ -148,12 +166,12 @@ class Settings(BaseSettings):
     @property
     def key_map_path(self) -> Path:
         """The encrypted map."""
-        return self.state_dir / "key_map.sqlite3"
+        return self.keys.map_file or self.state_dir / "key_map.sqlite3"
 
     @property
     def work_dir(self) -> Path:
         """Blob store of intermediate results."""
-        return self.state_dir / "work"
+        return self.work.folder or self.state_dir / "work"
 
     @property
     def scratch_dir(self) -> Path:
@@ -163,7 +181,7 @@ class Settings(BaseSettings):
     @property
     def models_dir(self) -> Path:
         """Materialised models, one folder per target."""
-        return self.state_dir / "models"
+        return self.models.folder or self.state_dir / "models"
 
     @property
     def private_folders(self) -> tuple[Path, ...]:
@@ -192,6 +210,17 @@ class Settings(BaseSettings):
     def masker_threads(self) -> int:
         """Threads of one media child."""
         return self.masker.threads or max(1, (os.cpu_count() or 1) // self.masker.slots)
+
+
+def settings_from_environment(**given: object) -> Settings:
+    """The environment's settings, ``given`` first. ``ConfigurationError`` names each bad variable, never a value."""
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = "; ".join(
+            f"OPENDRAPE_{'__'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()
+        )
+        raise ConfigurationError(f"settings cannot be used: {faults}", reason="settings_invalid") from error
 
 
 def shipped(folder: str) -> Path:

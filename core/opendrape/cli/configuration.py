@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from opendrape.adapters.device_files import with_device
 from opendrape.adapters.policy_files import read_policy
 from opendrape.domain.policy import Policy, Role
-from opendrape.errors import ConfigurationError
-from opendrape.settings import Settings
+from opendrape.settings import Settings, settings_from_environment
 
 StateDir = Annotated[
     Path | None, typer.Option("--state-dir", help="Catalogue, keys, models and work files (OPENDRAPE_STATE_DIR).")
@@ -31,13 +29,7 @@ def load_settings(*, state_dir: Path | None = None, destination: Path | None = N
         given["state_dir"] = state_dir.absolute()
     if destination is not None:
         given["destination"] = destination.absolute()
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"OPENDRAPE_{'__'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()
-        )
-        raise ConfigurationError(f"settings cannot be used: {faults}", reason="settings_invalid") from error
+    return settings_from_environment(**given)
 
 
 def policy_named(settings: Settings, name: str, *, device: str | None = None, allow_unverified: bool = False) -> Policy:
