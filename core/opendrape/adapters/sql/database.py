@@ -66,7 +66,7 @@ def open_database(url: str, limits: Limits = Limits()) -> Database:
         if is_postgresql(address):
             return Database(postgresql_engine(address, limits), nullcontext())
         return _open_sqlite(address)
-    except (SQLAlchemyError, ImportError):
+    except (SQLAlchemyError, ImportError, ValueError):
         # the cause is left behind: it may quote the URL
         raise ConfigurationError("the catalogue's URL cannot be used", reason="catalogue_url") from None
 

@@ -52,7 +52,9 @@ def may_pass(error: SQLAlchemyError) -> bool:
 
 def without_limits() -> str:
     """Said first in a transaction that waits for another starter: a migration may take as long as it takes."""
-    return "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+    return (
+        "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+    )
 
 
 def _connection_words(address: URL, limits: Limits) -> dict[str, Any]:
