@@ -13,6 +13,7 @@ from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.adapters.local_sources import LocalSources
 from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.catalogue import open_catalogue
+from opendrape.adapters.sql.postgresql import Limits
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.domain.work import RetryRule
 from opendrape.errors import ConfigurationError, StorageUnavailable
@@ -89,7 +90,9 @@ def opened_records(settings: Settings, *, notice: Callable[[str], None] = lambda
 def _open_records(settings: Settings, notice: Callable[[str], None], opened: ExitStack) -> Records:
     _make_private(settings.state_dir)
     clock = SystemClock()
-    catalogue = open_catalogue(settings.catalogue_url, clock=clock, retry=retry_rule(settings))
+    catalogue = open_catalogue(
+        settings.catalogue_url, clock=clock, retry=retry_rule(settings), limits=connection_limits(settings)
+    )
     opened.callback(catalogue.close)
     key_map = open_key_map(
         settings.key_map_path,
@@ -106,6 +109,17 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
 def retry_rule(settings: Settings) -> RetryRule:
     """How often and how soon items are tried again under these settings."""
     return RetryRule(max_attempts=settings.work.max_attempts, first_delay_seconds=settings.work.first_retry_seconds)
+
+
+def connection_limits(settings: Settings) -> Limits:
+    """How long PostgreSQL may take under these settings."""
+    chosen = settings.catalogue
+    return Limits(
+        pool_size=chosen.pool_size,
+        connect_seconds=chosen.connect_seconds,
+        statement_seconds=chosen.statement_seconds,
+        lock_seconds=chosen.lock_seconds,
+    )
 
 
 def _keep_apart(settings: Settings) -> None:

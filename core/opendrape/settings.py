@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from opendrape.domain.pseudonym import Scheme
@@ -21,7 +21,14 @@ class _Group(BaseModel):
 class CatalogueSettings(_Group):
     """Where the catalogue is."""
 
-    url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the state folder")
+    url: SecretStr = Field(
+        default=SecretStr(""),
+        description="SQLAlchemy URL, `postgresql+psycopg://...` in a cluster; empty: SQLite in the state folder",
+    )
+    pool_size: int = Field(default=8, ge=2, description="connections to PostgreSQL that one process holds at most")
+    connect_seconds: float = Field(default=5.0, gt=0, description="longest wait for a new connection")
+    statement_seconds: float = Field(default=30.0, gt=0, description="longest time for one statement")
+    lock_seconds: float = Field(default=10.0, gt=0, description="longest wait for a row that somebody else changes")
 
 
 class KeySettings(_Group):
@@ -151,7 +158,7 @@ class Settings(BaseSettings):
     @property
     def catalogue_url(self) -> str:
         """The configured URL or SQLite in the state folder."""
-        return self.catalogue.url or f"sqlite:///{(self.state_dir / 'catalogue.sqlite3').absolute()}"
+        return self.catalogue.url.get_secret_value() or f"sqlite:///{(self.state_dir / 'catalogue.sqlite3').absolute()}"
 
     @property
     def map_key_path(self) -> Path:

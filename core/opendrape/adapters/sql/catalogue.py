@@ -10,6 +10,8 @@ from sqlalchemy import delete
 from opendrape.adapters.sql import assets, figures, ledger, reading, results
 from opendrape.adapters.sql.database import Database, open_database
 from opendrape.adapters.sql.migrate import is_current, migrate
+from opendrape.adapters.sql.postgresql import Limits
+from opendrape.adapters.sql.repetition import repeated
 from opendrape.adapters.sql.tables import outbox
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.audit import AuditEvent
@@ -33,13 +35,13 @@ from opendrape.ports.catalogue import AssetFilter, Catalogue, NewAsset, OutboxRi
 from opendrape.ports.clock import Clock
 
 
-def open_catalogue(url: str, *, clock: Clock, retry: RetryRule) -> SqlCatalogue:
+def open_catalogue(url: str, *, clock: Clock, retry: RetryRule, limits: Limits = Limits()) -> SqlCatalogue:
     """Open the database at a SQLAlchemy URL and bring its schema up to date; the folder of a SQLite file must exist.
 
     Safe when several processes start at once. ``ConfigurationError`` for an unusable URL, ``CatalogueUnavailable``
     when the database does not answer.
     """
-    database = open_database(url)
+    database = open_database(url, limits)
     try:
         migrate(database)
     except BaseException:
@@ -48,8 +50,12 @@ def open_catalogue(url: str, *, clock: Clock, retry: RetryRule) -> SqlCatalogue:
     return SqlCatalogue(database, clock=clock, retry=retry)
 
 
+@repeated
 class SqlCatalogue(Catalogue):
-    """See :class:`opendrape.ports.catalogue.Catalogue` for what each call promises. Threads may share one."""
+    """See :class:`opendrape.ports.catalogue.Catalogue` for what each call promises. Threads may share one.
+
+    Every call is one transaction; one that met another, or whose connection was dead, is repeated a few times.
+    """
 
     def __init__(self, database: Database, *, clock: Clock, retry: RetryRule) -> None:
         self._database = database
