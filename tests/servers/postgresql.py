@@ -28,7 +28,7 @@ _numbers = count()
 
 
 class PostgreSQL:
-    """One cluster on loopback, without a socket file. ``durable`` False switches fsync off: for speed, not for proof."""
+    """One cluster on loopback, without a socket file. ``durable`` False switches fsync off: for speed alone."""
 
     def __init__(self, folder: Path, binaries: Path, *, durable: bool = True) -> None:
         self.folder, self.port, self.durable = folder, free_port(), durable
@@ -76,6 +76,12 @@ class PostgreSQL:
         """End it and start it again on the same port."""
         self.stop(immediate=immediate)
         self.start()
+
+    @property
+    def process_id(self) -> int:
+        """Of the postmaster."""
+        assert self._running is not None
+        return self._running.process.pid
 
     def url(self, database: str) -> str:
         """The SQLAlchemy URL of a database, with its password."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 import pytest
@@ -51,9 +50,9 @@ class _OnPostgreSQL(LedgerMachine):
 
 
 @pytest.fixture
-def machine(postgresql: PostgreSQL) -> Iterator[type[LedgerMachine]]:
+def machine(postgresql: PostgreSQL) -> type[LedgerMachine]:
     _OnPostgreSQL.server = postgresql
-    yield _OnPostgreSQL
+    return _OnPostgreSQL
 
 
 def test_the_ledger_keeps_its_promises_on_postgresql(machine: type[LedgerMachine]) -> None:
