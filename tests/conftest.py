@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.models_fixture import models_dir
+from tests.servers.azurite import azurite, container_name
 
-__all__ = ["models_dir"]
+__all__ = ["azurite", "container_name", "models_dir"]
