@@ -32,12 +32,18 @@ def load_settings(*, state_dir: Path | None = None, destination: Path | None = N
     if destination is not None:
         given["destination"] = destination.absolute()
     try:
-        return Settings(**given)
+        return _without_container(Settings(**given)) if destination is not None else Settings(**given)
     except ValidationError as error:
         faults = "; ".join(
             f"OPENDRAPE_{'__'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()
         )
         raise ConfigurationError(f"settings cannot be used: {faults}", reason="settings_invalid") from error
+
+
+def _without_container(settings: Settings) -> Settings:
+    """A folder that was named on the command line is meant, whatever container the environment names."""
+    blobs = settings.blobs.model_copy(update={"destination_container": ""})
+    return settings.model_copy(update={"blobs": blobs})
 
 
 def policy_named(settings: Settings, name: str, *, device: str | None = None, allow_unverified: bool = False) -> Policy:

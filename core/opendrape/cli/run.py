@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from opendrape.adapters.blob_stores import shown_destination
 from opendrape.bootstrap import Container, bootstrap
 from opendrape.cli.asset_outcome import AssetOutcome, outcome_of
 from opendrape.cli.configuration import (
@@ -37,13 +38,16 @@ from opendrape.settings import LogSettings, Settings
 from opendrape_ingest.result import ScanResult, Status
 
 Input = Annotated[Path, typer.Argument(exists=True, readable=True, help="Folder of videos, or one video.")]
-Output = Annotated[Path, typer.Option("--output", help="Folder for de-identified videos and receipts.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", help="Folder for de-identified videos and receipts; needed unless a container is set."),
+]
 Retry = Annotated[bool, typer.Option("--retry", help="Try failed and quarantined videos of this input again.")]
 
 
 def run(
     source: Input,
-    output: Output,
+    output: Output = None,
     policy: PolicyName = "faces",
     device: DeviceId = None,
     allow_unverified_device: AllowUnverified = False,
@@ -59,6 +63,8 @@ def run(
     """
     terminal = Terminal(as_json=as_json, quiet=quiet)
     settings = load_settings(state_dir=state_dir, destination=output)
+    if output is None and not settings.blobs.destination_container:
+        raise typer.BadParameter("name a folder, or set OPENDRAPE_BLOBS__DESTINATION_CONTAINER", param_hint="--output")
     chosen = policy_named(settings, policy, device=device, allow_unverified=allow_unverified_device)
     code = _dry(terminal, settings, source, chosen) if dry_run else _real(terminal, settings, source, chosen, retry)
     raise typer.Exit(code)
@@ -82,7 +88,7 @@ def _real(terminal: Terminal, settings: Settings, source: Path, policy: Policy, 
         container.policies.remember(policy)
         scanned = _work(terminal, container, source, policy, retry)
         outcomes = {asset_id: outcome_of(container, asset_id) for asset_id in scanned.asset_ids}
-        show_outcomes(terminal, scanned, outcomes, settings.destination)
+        show_outcomes(terminal, scanned, outcomes, shown_destination(settings))
     code = exit_code(scanned, outcomes)
     terminal.result(
         {
