@@ -118,6 +118,24 @@ class ServiceSettings(_Group):
     port: int = Field(default=8081, ge=0, le=65535, description="port for /health and /metrics; 0: any free one")
 
 
+class BlobSettings(_Group):
+    """Containers on Azure Blob Storage; without any, results stay in local folders."""
+
+    account_url: str = Field(
+        default="", description="https://ACCOUNT.blob.core.windows.net; alone: workload or managed identity"
+    )
+    connection_string: SecretStr | None = Field(default=None, description="of the account, instead of its URL")
+    sas_token: SecretStr | None = Field(default=None, description="with the URL: a token for both containers")
+    destination_container: str = Field(default="", description="for outputs and receipts; empty: the output folder")
+    destination_prefix: str = Field(default="", description="put before every output's name")
+    work_container: str = Field(default="", description="for intermediate results; empty: the state folder")
+    work_prefix: str = Field(default="", description="put before every intermediate result's name")
+    block_bytes: int = Field(default=4 * 2**20, ge=64 * 1024, le=256 * 2**20, description="sent at a time")
+    parallel: int = Field(default=8, ge=1, le=64, description="blocks under way at a time; with block_bytes: memory")
+    request_seconds: float = Field(default=60.0, gt=0, description="a request without an answer is given up")
+    attempts: int = Field(default=5, ge=1, description="attempts of one request; then the work item's back-off")
+
+
 class GatewaySettings(_Group):
     """The HTTP door."""
 
@@ -152,6 +170,7 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     models: ModelSettings = ModelSettings()
     service: ServiceSettings = ServiceSettings()
+    blobs: BlobSettings = BlobSettings()
     gateway: GatewaySettings = GatewaySettings()
     log: LogSettings = LogSettings()
 

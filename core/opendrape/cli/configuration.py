@@ -29,7 +29,14 @@ def load_settings(*, state_dir: Path | None = None, destination: Path | None = N
         given["state_dir"] = state_dir.absolute()
     if destination is not None:
         given["destination"] = destination.absolute()
-    return settings_from_environment(**given)
+    settings = settings_from_environment(**given)
+    return _without_container(settings) if destination is not None else settings
+
+
+def _without_container(settings: Settings) -> Settings:
+    """A folder that was named on the command line is meant, whatever container the environment names."""
+    blobs = settings.blobs.model_copy(update={"destination_container": ""})
+    return settings.model_copy(update={"blobs": blobs})
 
 
 def policy_named(settings: Settings, name: str, *, device: str | None = None, allow_unverified: bool = False) -> Policy:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from opendrape.adapters.blob_stores import shown_destination
 from opendrape.bootstrap import Container, bootstrap
 from opendrape.cli.asset_outcome import AssetOutcome, outcome_of
 from opendrape.cli.configuration import (
@@ -40,7 +41,8 @@ from opendrape_ingest.result import ScanResult, Status
 
 Input = Annotated[Path, typer.Argument(exists=True, readable=True, help="Folder of videos, or one video.")]
 Output = Annotated[
-    Path | None, typer.Option("--output", help="Folder for de-identified videos and receipts (OPENDRAPE_DESTINATION).")
+    Path | None,
+    typer.Option("--output", help="Folder for de-identified videos and receipts; needed unless a container is set."),
 ]
 Cluster = Annotated[
     bool, typer.Option("--cluster", help="Only register and follow: the services of these settings do the work.")
@@ -69,6 +71,8 @@ def run(
     """
     terminal = Terminal(as_json=as_json, quiet=quiet)
     settings = load_settings(state_dir=state_dir, destination=output)
+    if output is None and not (cluster or settings.blobs.destination_container):
+        raise typer.BadParameter("name a folder, or set OPENDRAPE_BLOBS__DESTINATION_CONTAINER", param_hint="--output")
     chosen = policy_named(settings, policy, device=device, allow_unverified=allow_unverified_device)
     if dry_run:
         raise typer.Exit(_dry(terminal, settings, source, chosen))
@@ -97,7 +101,7 @@ def _real(
         container.policies.remember(policy)
         scanned = _work(terminal, container, source, policy, retry, workplace)
         outcomes = {asset_id: outcome_of(container, asset_id) for asset_id in scanned.asset_ids}
-        show_outcomes(terminal, scanned, outcomes, settings.destination)
+        show_outcomes(terminal, scanned, outcomes, shown_destination(settings))
     code = exit_code(scanned, outcomes)
     terminal.result(
         {
