@@ -94,6 +94,23 @@ class ModelSettings(_Group):
     deadline_seconds: float = Field(default=60.0, gt=0, description="longest time for one inference call")
 
 
+class TritonSettings(_Group):
+    """A Triton server that runs the models instead of the masker itself."""
+
+    urls: str = Field(
+        default="",
+        description="its gRPC address `host:port`, several with commas, or `dns:///name:port`; empty: no server",
+    )
+    max_in_flight: int = Field(default=4, ge=1, description="calls of one masking child at a time")
+    deadline_seconds: float = Field(default=20.0, gt=0, description="longest time for one call, replicas together")
+    ca_file: Path | None = Field(default=None, description="certificates to trust; given: TLS, else plain")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The single addresses."""
+        return tuple(address.strip() for address in self.urls.split(",") if address.strip())
+
+
 class GatewaySettings(_Group):
     """The HTTP door."""
 
@@ -127,6 +144,7 @@ class Settings(BaseSettings):
     masker: MaskerSettings = MaskerSettings()
     media: MediaSettings = MediaSettings()
     models: ModelSettings = ModelSettings()
+    triton: TritonSettings = TritonSettings()
     gateway: GatewaySettings = GatewaySettings()
     log: LogSettings = LogSettings()
 
