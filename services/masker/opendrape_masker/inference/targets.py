@@ -40,7 +40,8 @@ def version_of(folder: ModelFolder) -> int:
     A request that names it is answered by this rendering or refused, whichever replica it reaches.
     """
     digest = hashlib.sha256(f"{RENDERER}:{folder.fingerprint}".encode()).digest()
-    return 1 + int.from_bytes(digest[:8], "big") % 2**_VERSION_BITS
+    number = int.from_bytes(digest[:8], "big")
+    return 1 + (number >> (64 - _VERSION_BITS))
 
 
 def graph_path(folder: ModelFolder, target: Target) -> Path:
@@ -95,7 +96,8 @@ def _for_a_gpu(folder: ModelFolder) -> Iterator[str]:
     height, width = folder.lock.input.fixed_height or _WARM_UP[0], _WARM_UP[1]
     yield "model_warmup [ {"
     yield '  name: "one black picture" batch_size: 1'
-    yield f'  inputs {{ key: "{IMAGES}" value {{ data_type: TYPE_UINT8 dims: [ {height}, {width}, 3 ] zero_data: true }} }}'
+    picture = f"data_type: TYPE_UINT8 dims: [ {height}, {width}, 3 ] zero_data: true"
+    yield f'  inputs {{ key: "{IMAGES}" value {{ {picture} }} }}'
     yield "} ]"
 
 
