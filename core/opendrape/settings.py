@@ -136,6 +136,23 @@ class BlobSettings(_Group):
     attempts: int = Field(default=5, ge=1, description="attempts of one request; then the work item's back-off")
 
 
+class TritonSettings(_Group):
+    """A Triton server that runs the models instead of the masker itself."""
+
+    urls: str = Field(
+        default="",
+        description="its gRPC address `host:port`, several with commas, or `dns:///name:port`; empty: no server",
+    )
+    max_in_flight: int = Field(default=4, ge=1, description="calls of one masking child at a time")
+    deadline_seconds: float = Field(default=20.0, gt=0, description="longest time for one call, replicas together")
+    ca_file: Path | None = Field(default=None, description="certificates to trust; given: TLS, else plain")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The single addresses."""
+        return tuple(address.strip() for address in self.urls.split(",") if address.strip())
+
+
 class GatewaySettings(_Group):
     """The HTTP door."""
 
@@ -171,6 +188,7 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     service: ServiceSettings = ServiceSettings()
     blobs: BlobSettings = BlobSettings()
+    triton: TritonSettings = TritonSettings()
     gateway: GatewaySettings = GatewaySettings()
     log: LogSettings = LogSettings()
 

@@ -46,26 +46,36 @@ def policy_named(settings: Settings, name: str, *, device: str | None = None, al
 
 
 def missing_roles(settings: Settings, policy: Policy) -> tuple[Role, ...]:
-    """Roles that the policy asks for and no materialised model answers, sorted. Reads and digests files only."""
+    """Roles that the policy asks for and no model answers, sorted.
+
+    Reads and digests files only; a Triton server, where one is set, is asked: ``InferenceFailed`` when it is away.
+    """
+    from opendrape_masker.inference.line import served_models, uses_triton
     from opendrape_masker.inference.rendered import target_folder
     from opendrape_masker.inference.repository import read_repository
     from opendrape_masker.models_sync import is_materialised
 
     if not policy.roles:
         return ()
-    target = target_folder(settings.models_dir)
     asked = [folder for folder in read_repository(settings.model_repository) if folder.lock.roles & policy.roles]
-    answered = {role for folder in asked if is_materialised(folder, target) for role in folder.lock.roles}
+    if uses_triton(settings):
+        served = served_models(settings)
+        there = [folder for folder in asked if served.get(folder.name) == folder.lock.weights.sha256]
+    else:
+        target = target_folder(settings.models_dir)
+        there = [folder for folder in asked if is_materialised(folder, target)]
+    answered = {role for folder in there for role in folder.lock.roles}
     return tuple(sorted(policy.roles - answered))
 
 
 def altered_models(settings: Settings, policy: Policy) -> dict[str, Role]:
     """Materialised models of the policy's roles whose files are not what was rendered, with their roles."""
+    from opendrape_masker.inference.line import uses_triton
     from opendrape_masker.inference.rendered import RENDERER, read_record, target_folder
     from opendrape_masker.inference.repository import read_repository
     from opendrape_masker.models_sync import is_materialised
 
-    if not policy.roles:
+    if not policy.roles or uses_triton(settings):
         return {}
     target, altered = target_folder(settings.models_dir), {}
     for folder in read_repository(settings.model_repository):

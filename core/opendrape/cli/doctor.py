@@ -106,6 +106,19 @@ def _models(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"policy {name}", state, text)
 
 
+def _inference(settings: Settings) -> Iterator[Finding]:
+    from opendrape_masker.inference.line import check_inference, uses_triton
+
+    if not uses_triton(settings):
+        yield Finding("inference", "ok", "ONNX Runtime in each masking child; no server is set")
+        return
+    check_inference(settings, policy_named(settings, _DEFAULT_POLICY).roles)
+    replicas = len(settings.triton.addresses)
+    yield Finding(
+        "inference", "ok", f"Triton, {replicas} address(es): ready, with the pinned models of `{_DEFAULT_POLICY}`"
+    )
+
+
 def _disk(settings: Settings) -> Iterator[Finding]:
     for subject, folder in (("state folder", settings.state_dir), ("destination", settings.destination)):
         free = free_bytes(folder)
@@ -156,4 +169,4 @@ def _existing(folder: Path) -> Path:
     return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
 
 
-_CHECKS = (_versions, _keys, _models, _disk, _containers, _confinement, _encoders)
+_CHECKS = (_versions, _keys, _models, _inference, _disk, _containers, _confinement, _encoders)
