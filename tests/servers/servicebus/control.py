@@ -13,8 +13,8 @@ from typing import Any
 from tests.servers.servicebus.broker import Broker
 
 FAULTS = frozenset(
-    "close_connections counts declare delay_settlement detach_links drop_connections duplicate_next go_silent"
-    " lose_locks refuse_renew refuse_tokens reorder throttle".split()
+    {"close_connections", "counts", "declare", "delay_settlement", "detach_links", "drop_connections", "duplicate_next"}
+    | {"go_silent", "lose_locks", "refuse_renew", "refuse_tokens", "reorder", "throttle"}
 )
 _ATOM = "http://www.w3.org/2005/Atom"
 _SERVICEBUS = "http://schemas.microsoft.com/netservices/2010/10/servicebus/connect"

@@ -1,4 +1,4 @@
-"""What a queue promises, kept in SQLite: locks that run out, delivery counts, dead letters, defer, schedule, duplicates."""
+"""What a queue promises, kept in SQLite: locks that run out, counts, dead letters, defer, schedule, duplicates."""
 
 from __future__ import annotations
 
@@ -110,8 +110,11 @@ class Store:
         added = self._db.execute(
             "INSERT INTO messages (queue, state, enqueued, due, expires, properties, application, body, annotations,"
             " ttl, message_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (queue, ACTIVE if due is None else SCHEDULED, now, due, expires, content.properties, content.application)
-            + (content.body, encode(dict(content.annotations)), content.ttl_ms, content.message_id),
+            (
+                *(queue, ACTIVE if due is None else SCHEDULED, now, due, expires, content.properties),
+                *(content.application, content.body, encode(dict(content.annotations)), content.ttl_ms),
+                content.message_id,
+            ),
         )
         return int(added.lastrowid or 0)
 
