@@ -68,6 +68,8 @@ class Doorbell(Protocol):
 
     def check(self) -> None:
         """Really ask the bus, in a few seconds at most; ``BusUnavailable`` when it does not answer."""
+        return
 
     def close(self) -> None:
         """Give back what is held and end. Idempotent."""
+        return
