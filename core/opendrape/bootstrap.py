@@ -61,7 +61,7 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             settings=settings,
             clock=records.clock,
             catalogue=records.catalogue,
-            doorbell=InProcessDoorbell(),
+            doorbell=_doorbell(settings, opened),
             key_map=records.key_map,
             work_blobs=work_blobs,
             destination_blobs=destination_blobs,
@@ -69,6 +69,16 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             policies=PolicyShelf(settings.policy_folders, work_blobs),
             resources=opened.pop_all(),
         )
+
+
+def _doorbell(settings: Settings, opened: ExitStack) -> Doorbell:
+    if not settings.bus.is_used:
+        return InProcessDoorbell()
+    from opendrape.adapters.service_bus import BusClient, ServiceBusDoorbell
+
+    doorbell = ServiceBusDoorbell(BusClient(settings.bus))
+    opened.callback(doorbell.close)
+    return doorbell
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,30 @@ class GatewaySettings(_Group):
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0: any free one")
 
 
+class BusSettings(_Group):
+    """The message bus that wakes workers on other machines. Neither address: they wake each other in this process."""
+
+    connection_string: SecretStr | None = Field(default=None, description="of an Azure Service Bus namespace")
+    namespace: str = Field(
+        default="",
+        description="host of a namespace, reached with the workload's identity: `NAME.servicebus.windows.net`",
+    )
+    queue_prefix: str = Field(
+        default="opendrape-",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="queues: prefix and kind of work",
+    )
+    lock_seconds: float = Field(
+        default=300.0, gt=0, le=300, description="lock duration of the queues; renewed in thirds"
+    )
+    try_timeout_seconds: float = Field(default=15.0, gt=0, description="one try of one call to the bus")
+
+    @property
+    def is_used(self) -> bool:
+        """True when workers are woken over a bus."""
+        return self.connection_string is not None or bool(self.namespace)
+
+
 class LogSettings(_Group):
     """Logging."""
 
@@ -191,6 +215,7 @@ class Settings(BaseSettings):
     triton: TritonSettings = TritonSettings()
     gateway: GatewaySettings = GatewaySettings()
     log: LogSettings = LogSettings()
+    bus: BusSettings = BusSettings()
 
     @property
     def catalogue_url(self) -> str:
