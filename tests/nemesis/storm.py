@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import threading
@@ -11,11 +12,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+import pytest
+
 from opendrape.bootstrap import Container
 from opendrape.domain.policy import Policy
 from opendrape.errors import OpenDrapeError
 from opendrape_ingest.scan import scan
 from opendrape_masker.synthetic import SampleRequest, make_sample
+from tests.e2e.runs import Bench
 from tests.nemesis.faults import Fault, Nemesis
 
 SEED = int(os.environ.get("OPENDRAPE_TEST_SEED") or random.SystemRandom().randrange(2**31))
@@ -73,3 +77,13 @@ def storm(arrivals: Arrivals, faults: Sequence[Fault], *, seconds: float, seed: 
     finally:
         stop.set()
     return nemesis
+
+
+def undisturbed(folder: Path, models: Path, policies: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """SHA-256 of each output of a calm run in one process, by the source's, as its receipts say."""
+    monkeypatch.setenv("OPENDRAPE_MASKER__THREADS", "1")  # as the fleet's: an encoder's threads show in its bytes
+    calm = Bench(folder / "calm", folder / "calm-out", models, policies)
+    code, result = calm.run(folder / "source")
+    assert code == 0, result
+    receipts = [json.loads(path.read_text())["receipt"] for path in calm.output.rglob("*.receipt.json")]
+    return {receipt["input"]["sha256"]: receipt["output"]["sha256"] for receipt in receipts}

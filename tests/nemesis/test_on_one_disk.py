@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from opendrape.bootstrap import bootstrap
 from opendrape.settings import Settings
-from tests.e2e.runs import Bench, write_policy
+from tests.e2e.runs import write_policy
 from tests.nemesis.faults import against_services
 from tests.nemesis.judging import Judge
-from tests.nemesis.storm import SEED, Arrivals, make_videos, sha256_of, storm
+from tests.nemesis.storm import SEED, Arrivals, make_videos, sha256_of, storm, undisturbed
 from tests.servers.fleet import fleet, shared_folders
 
 LEASE_SECONDS = 4.0
@@ -39,13 +38,3 @@ def test_nothing_is_lost_doubled_or_changed(
             struck = storm(arrivals, faults, seconds=seconds, seed=SEED)
             Judge(container, expected).judge(tmp_path)
     assert len(struck.struck) >= seconds / 10, "the storm was a breeze"
-
-
-def undisturbed(folder: Path, models: Path, policies: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """SHA-256 of each output of a calm run in one process, by the source's, as its receipts say."""
-    monkeypatch.setenv("OPENDRAPE_MASKER__THREADS", "1")  # as the fleet's: an encoder's threads show in its bytes
-    calm = Bench(folder / "calm", folder / "calm-out", models, policies)
-    code, result = calm.run(folder / "source")
-    assert code == 0, result
-    receipts = [json.loads(path.read_text())["receipt"] for path in calm.output.rglob("*.receipt.json")]
-    return {receipt["input"]["sha256"]: receipt["output"]["sha256"] for receipt in receipts}

@@ -12,15 +12,21 @@ from typing import TypeVar
 
 import pytest
 
+from opendrape.domain.work import WorkKind
 from tests.servers import postgresql as postgres
 from tests.servers.azurite import Azurite, running_azurite
 from tests.servers.fleet import shared_keys
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ROOT
 from tests.servers.redis import Redis, redis_running
+from tests.servers.servicebus.process import BrokerProcess
+from tests.servers.tcp_proxy import TcpProxy, tcp_proxy
 from tests.servers.triton import Triton, triton
+from tests.servers.used import took_part
 
 Server = TypeVar("Server")
+QUEUES = tuple(f"opendrape-{kind}" for kind in WorkKind)
+LOCK_SECONDS = 30.0
 WORK, DESTINATION = "opendrape-work", "opendrape-deidentified"
 
 
@@ -32,6 +38,9 @@ class Backends:
     environment: dict[str, str] = field(default_factory=dict)
     postgresql: PostgreSQL | None = None
     azurite: Azurite | None = None
+    network: TcpProxy | None = None
+    """Between the services and blob storage."""
+    broker: BrokerProcess | None = None
     redis: Redis | None = None
     triton: Triton | None = None
     absent: dict[str, str] = field(default_factory=dict)
@@ -41,6 +50,7 @@ class Backends:
         found = {
             "PostgreSQL": self.postgresql and self.postgresql.port,
             "Azure Blob": self.azurite and self.azurite.port,
+            "Service Bus": self.broker and self.broker.port,
             "Redis": self.redis and self.redis.port,
             "Triton": self.triton and self.triton.grpc_port,
         }
@@ -60,7 +70,11 @@ def backends(folder: Path, models: Path, *, with_triton: bool = True, durable: b
         found.environment["OPENDRAPE_KEYS__MAP_FILE"] = str(folder / "key_map.sqlite3")
         (folder / "azurite").mkdir(parents=True)
         found.azurite = stack.enter_context(running_azurite(folder / "azurite"))
-        found.environment |= _containers(found.azurite)
+        found.network = stack.enter_context(tcp_proxy(found.azurite.port))
+        found.environment |= _containers(found.azurite, found.network.port)
+        found.broker = stack.enter_context(_broker(folder / "bus"))
+        found.environment["OPENDRAPE_BUS__CONNECTION_STRING"] = found.broker.connection_string
+        found.environment["OPENDRAPE_BUS__LOCK_SECONDS"] = str(LOCK_SECONDS)
         found.redis = _where_possible(found, "Redis", lambda: stack.enter_context(redis_running(folder / "redis")))
         if with_triton:
             found.triton = _where_possible(found, "Triton", lambda: stack.enter_context(_triton(folder, models)))
@@ -77,9 +91,21 @@ def _where_possible(found: Backends, name: str, start: Callable[[], Server]) -> 
         return None
 
 
-def _containers(azurite: Azurite) -> dict[str, str]:
+@contextmanager
+def _broker(folder: Path) -> Iterator[BrokerProcess]:
+    folder.mkdir(parents=True)
+    broker = BrokerProcess(folder, *QUEUES, lock_seconds=LOCK_SECONDS, max_deliveries=100)
+    broker.start()
+    took_part("Service Bus", "the stand-in of tests/servers/servicebus (AMQP 1.0)")
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+def _containers(azurite: Azurite, port: int) -> dict[str, str]:
     return {
-        "OPENDRAPE_BLOBS__CONNECTION_STRING": azurite.connection_string(),
+        "OPENDRAPE_BLOBS__CONNECTION_STRING": azurite.connection_string(port),
         "OPENDRAPE_BLOBS__WORK_CONTAINER": WORK,
         "OPENDRAPE_BLOBS__DESTINATION_CONTAINER": DESTINATION,
         "OPENDRAPE_BLOBS__REQUEST_SECONDS": "10",

@@ -40,6 +40,7 @@ PLAN = ServicePlan(
         "catalogue": container.catalogue.check,
         "work_storage": container.work_blobs.check,
         "key_map": container.key_map.check,
+        "doorbell": container.doorbell.check,
     },
     takes_care=True,
 )

@@ -39,6 +39,7 @@ PLAN = ServicePlan(
         "catalogue": container.catalogue.check,
         "work_storage": container.work_blobs.check,
         "key_map": container.key_map.check,
+        "doorbell": container.doorbell.check,
     },
 )
 """Masks chunks and assembles videos. Models are materialised beforehand (``opendrape models sync``)."""

@@ -51,6 +51,7 @@ PLAN = ServicePlan(
         "catalogue": container.catalogue.check,
         "work_storage": container.work_blobs.check,
         "destination": container.destination_blobs.check,
+        "doorbell": container.doorbell.check,
     },
     takes_care=True,
 )
