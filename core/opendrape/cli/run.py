@@ -26,7 +26,7 @@ from opendrape.cli.models import prepare_models
 from opendrape.cli.progress import shown_progress
 from opendrape.cli.run_table import RETRYABLE, printable, show_outcomes
 from opendrape.cli.scanning import scan_shown
-from opendrape.cli.scene_options import AllowUnverified, DeviceId
+from opendrape.cli.scene_options import AllowUnverified, DeviceId, Intervals, confirmed_for_one
 from opendrape.cli.standing import Journey
 from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy
@@ -47,6 +47,7 @@ def run(
     policy: PolicyName = "faces",
     device: DeviceId = None,
     allow_unverified_device: AllowUnverified = False,
+    interval: Intervals = None,
     state_dir: StateDir = None,
     retry: Retry = False,
     dry_run: DryRun = False,
@@ -60,6 +61,8 @@ def run(
     terminal = Terminal(as_json=as_json, quiet=quiet)
     settings = load_settings(state_dir=state_dir, destination=output)
     chosen = policy_named(settings, policy, device=device, allow_unverified=allow_unverified_device)
+    said = confirmed_for_one(interval, source)
+    chosen = chosen.model_copy(update={"out_of_body": chosen.out_of_body.with_confirmed(said)})
     code = _dry(terminal, settings, source, chosen) if dry_run else _real(terminal, settings, source, chosen, retry)
     raise typer.Exit(code)
 
