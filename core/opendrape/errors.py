@@ -16,6 +16,7 @@ OpenDrapeError
 │   ├── InferenceFailed           time-out, missing output, wrong shape
 │   └── ChildCrashed              the media child died or ran over its limits
 ├── ResidualFound                 the second look saw something                  -> quarantined
+├── UncertainOutOfBody            time that only a person can judge              -> quarantined
 ├── StaleLease                    somebody else owns the item now                -> stop, write nothing
 ├── BlobConflict                  the name exists with other content             -> failed
 ├── IllegalTransition             the table of transitions does not allow it     -> programming error
@@ -149,6 +150,14 @@ class ResidualFound(OpenDrapeError):
     disposition = Disposition.QUARANTINE
     default_reason = "residual_found"
     next_step = "A person decides: review the asset."
+
+
+class UncertainOutOfBody(OpenDrapeError):
+    """Some time may be out of the body or inside it; the policy wants a person to say so before delivery."""
+
+    disposition = Disposition.QUARANTINE
+    default_reason = "uncertain_out_of_body"
+    next_step = "Look at these frames; say START-END=in or START-END=out with --interval, for each, and try again."
 
 
 class StaleLease(OpenDrapeError):

@@ -127,6 +127,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "sound_not_silent": "The written file has sound where it must be silent.",
         "scrub_incomplete": "Metadata or hidden text survived in the written file.",
         "residual_found": "The second look saw something that is not masked: a person decides.",
+        "uncertain_out_of_body": "Some time may be out of the body: a person says where, with --interval.",
         "already_published": "Masked again, it is not bit for bit what was delivered before under this policy.",
         "blocked_by_other_file": "A file stands where a folder should be, or the other way round.",
         "blocked_by_link": "A symbolic link stands where a file should be.",
