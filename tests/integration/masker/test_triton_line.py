@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from opendrape.cli.configuration import missing_roles
+from opendrape.cli.main import app_for
+from opendrape.cli.models import prepare_models
+from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Role
 from opendrape.domain.states import WorkState
 from opendrape.domain.work import ArtefactKind, Lease, Outcome, WorkKind
-from opendrape.errors import Disposition, InferenceFailed
+from opendrape.errors import Disposition, InferenceFailed, ModelMissing
 from opendrape.ledger.worker import Progress
 from opendrape.settings import Settings, TritonSettings
 from opendrape_masker.handlers import MaskHandler
+from opendrape_masker.health import masker_checks
 from opendrape_masker.inference.repository import read_repository
 from opendrape_masker.inference.session import OnnxRuntimeSession
 from opendrape_masker.inference.targets import Target
@@ -99,6 +106,36 @@ def test_real_models_answer_as_they_do_in_this_process(server: Triton, models_di
     finally:
         there.close()
     assert compared >= {"face_yunet_n", "face_centerface", "text_ppocr_v6_det_small"}
+
+
+def test_health_doctor_and_the_start_of_a_run_ask_the_server(
+    server: Triton, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H-07, O-01, V-17: by settings alone; missing models are told before any work starts."""
+    settings = through(server, models_dir, tmp_path / "there")
+    masker_checks(settings)["triton"]()
+    assert missing_roles(settings, READS) == ()
+    plates = READS.model_copy(update={"detect": (READS.detect[0].model_copy(update={"role": Role.SCREEN}),)})
+    assert missing_roles(settings, plates) == (Role.SCREEN,)
+    with pytest.raises(ModelMissing, match="Triton server has no model for screen"):
+        prepare_models(Terminal(), settings, plates)
+    monkeypatch.setenv("OPENDRAPE_TRITON__URLS", server.url)
+    assert "ready, with the pinned models" in _doctor(tmp_path)
+    monkeypatch.setenv("OPENDRAPE_TRITON__URLS", f"127.0.0.1:{free_port()}")
+    assert "does not answer" in _doctor(tmp_path)
+    monkeypatch.setenv("OPENDRAPE_TRITON__URLS", "")
+    assert "ONNX Runtime in each masking child" in _doctor(tmp_path)
+
+
+def _doctor(state: Path) -> str:
+    told = CliRunner().invoke(app_for(["doctor"]), ["doctor", "--json", "--state-dir", str(state)])
+    findings = json.loads(told.stdout)["findings"]
+    return " ".join(each["text"] for each in findings if "inference" in each["check"])
+
+
+def test_without_a_server_there_is_nothing_to_ask(tmp_path: Path) -> None:
+    """H-07: the models of a child are digested when it loads them."""
+    assert masker_checks(Settings(state_dir=tmp_path)) == {}
 
 
 def test_a_server_that_dies_in_the_middle_fails_the_attempt_and_the_next_one_succeeds(
