@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -9,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from opendrape import __version__
 from opendrape.logging import dropped_fields
-from opendrape.serving.health import HealthMonitor
+from opendrape.serving.health import Check, HealthMonitor
 from opendrape.serving.process import ServicePlan
 from opendrape_gateway import service_routes, video_routes
 from opendrape_gateway.desk import Desk, GatewayContainer
@@ -19,9 +20,12 @@ from opendrape_gateway.problems import Problem, install_problem_handlers
 _ROUTERS = (service_routes.router, video_routes.router)
 
 
-def create_app(container: GatewayContainer) -> FastAPI:
-    """The gateway over a container. Starts nothing and asks nothing; the caller closes the container."""
-    desk = Desk(container=container, health=_health_of(container))
+def create_app(container: GatewayContainer, *, more_checks: Mapping[str, Check] | None = None) -> FastAPI:
+    """The gateway over a container. Starts nothing and asks nothing; the caller closes the container.
+
+    ``more_checks`` are asked for health too: what services in the same process depend on.
+    """
+    desk = Desk(container=container, health=_health_of(container, more_checks or {}))
     app = _bare_app()
     app.state.desk = desk
     _watch(desk)
@@ -64,12 +68,13 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _health_of(container: GatewayContainer) -> HealthMonitor:
-    checks = {
+def _health_of(container: GatewayContainer, more: Mapping[str, Check]) -> HealthMonitor:
+    checks: dict[str, Check] = {
         "catalogue": lambda: container.catalogue.check(),
         "work_storage": lambda: container.work_blobs.check(),
         "destination": lambda: container.destination_blobs.check(),
         "key_map": lambda: container.key_map.check(),
+        **more,
     }
     return HealthMonitor(checks, monotonic=container.clock.monotonic)
 

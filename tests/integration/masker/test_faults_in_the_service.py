@@ -43,6 +43,7 @@ NOT_HERE = {
     "chunk_child.Detectors._build",
     "chunk_child.Detectors._doubted",
     "chunk_child.Detectors.reader",
+    "chunk_child._session",
     "orders.MaskAnswer.evidence",  # only a preview asks for it
     "handlers.Policies.by_reference",  # protocols
     "handlers._Parts.catalogue",
