@@ -112,6 +112,12 @@ class BlobSettings(_Group):
     attempts: int = Field(default=5, ge=1, description="attempts of one request; then the work item's back-off")
 
 
+class RetentionSettings(_Group):
+    """How long outputs stay. Off by default; receipts and audit always stay."""
+
+    output_days: int = Field(default=0, ge=0, description="outputs older than this may go; 0: they stay for ever")
+
+
 class GatewaySettings(_Group):
     """The HTTP door."""
 
@@ -146,6 +152,7 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     models: ModelSettings = ModelSettings()
     blobs: BlobSettings = BlobSettings()
+    retention: RetentionSettings = RetentionSettings()
     gateway: GatewaySettings = GatewaySettings()
     log: LogSettings = LogSettings()
 
