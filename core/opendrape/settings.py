@@ -104,6 +104,7 @@ class BlobSettings(_Group):
     sas_token: SecretStr | None = Field(default=None, description="with the URL: a token for both containers")
     destination_container: str = Field(default="", description="for outputs and receipts; empty: the output folder")
     destination_prefix: str = Field(default="", description="put before every output's name")
+    source_container: str = Field(default="", description="with originals that are registered where they lie")
     work_container: str = Field(default="", description="for intermediate results; empty: the state folder")
     work_prefix: str = Field(default="", description="put before every intermediate result's name")
     block_bytes: int = Field(default=4 * 2**20, ge=64 * 1024, le=256 * 2**20, description="sent at a time")

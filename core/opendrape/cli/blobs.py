@@ -6,23 +6,29 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from opendrape.adapters.blob_stores import open_destination
+from opendrape.adapters.blob_stores import open_destination, open_raw
 from opendrape.adapters.local_blobs import LocalBlobStore
-from opendrape.bootstrap import Records, opened_records
+from opendrape.bootstrap import Records, bootstrap, opened_records
 from opendrape.cli.actor import actor, existing_state
-from opendrape.cli.configuration import AsJson, DryRun, StateDir, load_settings
+from opendrape.cli.configuration import AsJson, DryRun, PolicyName, StateDir, load_settings, policy_named
 from opendrape.cli.exit_codes import ExitCode
 from opendrape.cli.terminal import Terminal
+from opendrape.domain.policy import Policy
 from opendrape.ports.blobs import BlobStore
 from opendrape.settings import Settings
+from opendrape_ingest.register_blobs import RegisterBlobs, TakenIn
+from opendrape_ingest.result import Status
 from opendrape_uploader.clean_up import CleanUp, Retention, find_orphans
 from opendrape_uploader.receipt_keys import public_key_path, read_public_key
 from opendrape_uploader.stored import StoredCheck, StoredVerdict
 from opendrape_uploader.upload_only import receipts_in, upload
+
+if TYPE_CHECKING:
+    from opendrape.adapters.azure_blobs.sources import RawContainer
 
 app = typer.Typer(name="blobs", help="Outputs at the destination, folder or container.", no_args_is_help=True)
 
@@ -152,6 +158,38 @@ def upload_outputs(
         desk.terminal.result({"dry_run": dry_run, "outputs": [{"name": r.name, "status": r.status} for r in results]})
     good = bool(results) and all(one.ok for one in results)
     raise typer.Exit(ExitCode.DELIVERED if good else ExitCode.FAILED)
+
+
+@app.command("register")
+def register(
+    prefix: Annotated[str, typer.Argument(help="A blob of the source container, or the beginning of several names.")],
+    policy: PolicyName = "faces",
+    dry_run: DryRun = False,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in videos where they lie: each is read once for its digest, masked by ranges, and never downloaded whole."""
+    terminal, settings = Terminal(as_json=as_json), load_settings(state_dir=state_dir)
+    chosen = policy_named(settings, policy)
+    with ExitStack() as opened:
+        raw = open_raw(settings, opened)
+        names = list(raw.names(prefix))
+        taken = [] if dry_run else list(_taken_in(terminal, settings, chosen, raw, names))
+    terminal.say(f"{len(names)} blobs found, {sum(one.status is Status.NEW for one in taken)} new")
+    terminal.result({"dry_run": dry_run, "found": len(names), "assets": [one.as_json() for one in taken]})
+
+
+def _taken_in(
+    terminal: Terminal, settings: Settings, policy: Policy, raw: RawContainer, names: list[str]
+) -> Iterator[TakenIn]:
+    container = bootstrap(settings, notice=terminal.notice)
+    with container.resources:
+        container.policies.remember(policy)
+        blobs = RegisterBlobs(container.catalogue, container.key_map, raw, policy.reference)
+        for name in names:
+            one = blobs.take_in(name)
+            terminal.say(f"{one.status:10} {one.asset_id}")
+            yield one
 
 
 @contextmanager
