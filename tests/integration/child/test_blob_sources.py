@@ -156,17 +156,17 @@ def test_a_storage_that_fails_is_not_a_corrupt_video(
     upload(pattern(tmp_path / "clip.mp4", "-c:v", "libx264").read_bytes())
     with tcp_proxy(azurite.port) as proxy:
         raw = RawContainer(Account(azurite.connection_string(proxy.port)), container_name, QUICK)
-        try:
+
+        def probe_until_the_network_breaks() -> None:
             with registered(raw).open("ar-1") as source:
                 proxy.close()
                 with pytest.raises(MediaRefused):
                     probe_in_child(source.descriptor, Settings())
-        except StorageUnavailable as failure:
-            assert failure.reason == "storage_unreachable"
-        else:
-            pytest.fail("the child was believed")
-        finally:
-            raw.close()
+
+        with pytest.raises(StorageUnavailable) as caught:
+            probe_until_the_network_breaks()
+        raw.close()
+    assert caught.value.reason == "storage_unreachable"
 
 
 def test_a_broken_video_in_a_container_is_refused_as_one(raw: RawContainer, upload: Callable[[bytes], None]) -> None:
