@@ -7,10 +7,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from opendrape.adapters.blob_stores import open_blob_stores
+from opendrape.adapters.blob_stores import open_blob_stores, open_sources
 from opendrape.adapters.in_process_doorbell import InProcessDoorbell
 from opendrape.adapters.key_map import open_key_map
-from opendrape.adapters.local_sources import LocalSources
 from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.catalogue import open_catalogue
 from opendrape.adapters.sql.postgresql import Limits
@@ -65,7 +64,7 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             key_map=records.key_map,
             work_blobs=work_blobs,
             destination_blobs=destination_blobs,
-            sources=LocalSources(records.key_map),
+            sources=open_sources(settings, records.key_map, opened),
             policies=PolicyShelf(settings.policy_folders, work_blobs),
             resources=opened.pop_all(),
         )

@@ -128,6 +128,7 @@ class BlobSettings(_Group):
     sas_token: SecretStr | None = Field(default=None, description="with the URL: a token for both containers")
     destination_container: str = Field(default="", description="for outputs and receipts; empty: the output folder")
     destination_prefix: str = Field(default="", description="put before every output's name")
+    source_container: str = Field(default="", description="with originals that are registered where they lie")
     work_container: str = Field(default="", description="for intermediate results; empty: the state folder")
     work_prefix: str = Field(default="", description="put before every intermediate result's name")
     block_bytes: int = Field(default=4 * 2**20, ge=64 * 1024, le=256 * 2**20, description="sent at a time")
@@ -151,6 +152,12 @@ class TritonSettings(_Group):
     def addresses(self) -> tuple[str, ...]:
         """The single addresses."""
         return tuple(address.strip() for address in self.urls.split(",") if address.strip())
+
+
+class RetentionSettings(_Group):
+    """How long outputs stay. Off by default; receipts and audit always stay."""
+
+    output_days: int = Field(default=0, ge=0, description="outputs older than this may go; 0: they stay for ever")
 
 
 class GatewaySettings(_Group):
@@ -213,6 +220,7 @@ class Settings(BaseSettings):
     service: ServiceSettings = ServiceSettings()
     blobs: BlobSettings = BlobSettings()
     triton: TritonSettings = TritonSettings()
+    retention: RetentionSettings = RetentionSettings()
     gateway: GatewaySettings = GatewaySettings()
     log: LogSettings = LogSettings()
     bus: BusSettings = BusSettings()

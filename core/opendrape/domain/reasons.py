@@ -132,6 +132,10 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "blocked_by_other_file": "A file stands where a folder should be, or the other way round.",
         "blocked_by_link": "A symbolic link stands where a file should be.",
         "output_differs": "The masked file is no longer what was checked.",
+        "cleanup_refused": "Nothing proves that these blobs may go, or they are too many at once.",
+        "retention": "It was kept as long as the retention rule says.",
+        "retention_off": "No retention is set: nothing is ever archived or deleted by age.",
+        "receipt_needed": "Only outputs with a genuine receipt of ours are uploaded.",
         "blob_damaged": "The destination holds a damaged copy of this very file: a person decides.",
         "blob_conflict": "The destination holds another file under this name.",
         # smart render: why pictures were encoded anew that could have been copied

@@ -91,6 +91,12 @@ class Catalogue(Protocol):
         ``IllegalTransition`` in any state but ``delivered``.
         """
 
+    def retire(self, asset_id: str, after: AssetState, *, actor: str) -> Asset:
+        """Say that a delivered output is to be ``archived`` or ``deleted``: nobody delivers it again. Idempotent.
+
+        ``IllegalTransition`` where the table does not allow it. What was published stays recorded.
+        """
+
     def cancel(self, asset_id: str, *, actor: str) -> Asset:
         """Cancel an asset and its open items; a leased item becomes stale. ``IllegalTransition`` when terminal."""
 

@@ -90,6 +90,10 @@ class SqlCatalogue(Catalogue):
         with self._writing() as tx:
             return assets.deliver_again(tx, asset_id, actor=actor)
 
+    def retire(self, asset_id: str, after: AssetState, *, actor: str) -> Asset:
+        with self._writing() as tx:
+            return assets.retire(tx, asset_id, after, actor=actor)
+
     def cancel(self, asset_id: str, *, actor: str) -> Asset:
         with self._writing() as tx:
             return assets.cancel(tx, asset_id, actor=actor)
