@@ -22,7 +22,7 @@ WITH picked AS (
     UPDATE work_items AS item
     SET state = 'leased', lease_epoch = item.lease_epoch + 1, attempts = item.attempts + 1,
         owner = %(owner)s, lease_until = %(until)s, progress = 0
-    FROM picked WHERE item.item_id = picked.item_id AND item.state = 'queued'
+    WHERE item.item_id = (SELECT item_id FROM picked)
     RETURNING item.*
 ), told AS (
     INSERT INTO audit_events (at, actor, action, object_id, facts)
@@ -34,8 +34,11 @@ SELECT item_id, asset_id, kind, chunk, policy_name, policy_digest, lease_epoch, 
 """
 """The index ``ix_work_items_due`` gives the order; rows that another claim holds are skipped, never waited for."""
 
-# The asset is held first, so that nobody cancels or plans meanwhile; workers on other chunks do not wait for each
-# other until the advisory lock at the end: whoever holds it sees what the ones before have stored.
+# The asset is held first, so that nobody cancels or plans meanwhile; workers on other chunks hold it too.
+#
+# Who queues assembling? While chunks wait, nobody has to: workers share the asset's advisory lock. Once none waits, a
+# worker takes it alone, so that it sees what every sharer has stored. A sharer that finds, the lock in hand, that none
+# waits any longer gives up and begins again (two that wanted more of a shared lock would block each other).
 COMPLETE_CHUNK: Final = """
 WITH held AS (
     SELECT asset_id FROM assets WHERE asset_id = %(asset_id)s FOR KEY SHARE
@@ -61,10 +64,24 @@ WITH held AS (
     ON CONFLICT (asset_id, policy_digest, chunk) DO UPDATE
     SET outcome = excluded.outcome, created_at = excluded.created_at
 )
-SELECT pg_advisory_xact_lock(%(space)s, hashtext(asset_id)) FROM ended
+SELECT CASE WHEN EXISTS (SELECT 1 FROM work_items WHERE asset_id = %(asset_id)s AND kind = 'mask' AND state = 'queued')
+    THEN pg_advisory_xact_lock_shared(%(space)s, hashtext(asset_id))::text || 'shared'
+    ELSE pg_advisory_xact_lock(%(space)s, hashtext(asset_id))::text || 'alone' END AS hold
+FROM ended
+"""
+
+OPEN_CHUNKS: Final = """
+SELECT
+    EXISTS (SELECT 1 FROM work_items WHERE asset_id = %(asset_id)s AND kind = 'mask' AND state = 'queued') AS waiting,
+    EXISTS (SELECT 1 FROM work_items WHERE asset_id = %(asset_id)s AND kind = 'mask'
+        AND state IN ('queued', 'leased')) AS any
 """
 
 _LAST_CHUNK_SPACE: Final = 0x0DD_4A9F
+
+
+class NobodyWaits(Exception):
+    """Nothing was stored; the same call, made again, finds out whether it was the last chunk."""
 
 
 def claim(tx: Transaction, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float) -> Lease | None:
@@ -91,10 +108,10 @@ def claim(tx: Transaction, kinds: Collection[WorkKind], *, owner: str, lease_sec
     )
 
 
-def complete_chunk(tx: Transaction, lease: Lease, masked: ChunkMasked) -> None:
-    """End the item well and keep its result; ``StaleLease``, and nothing is stored, when the lease is old.
+def complete_chunk(tx: Transaction, lease: Lease, masked: ChunkMasked) -> bool:
+    """End the item well and keep its result; True when no chunk of the asset is open any more.
 
-    From here to the end of the transaction no other chunk of this asset completes.
+    ``StaleLease``, and nothing is stored, when the lease is old; ``NobodyWaits`` when the call has to be made again.
     """
     values = {
         "asset_id": lease.asset_id,
@@ -108,5 +125,10 @@ def complete_chunk(tx: Transaction, lease: Lease, masked: ChunkMasked) -> None:
         "outcome": json.dumps(masked.model_dump(mode="json")),
         "space": _LAST_CHUNK_SPACE,
     }
-    if tx.connection.exec_driver_sql(COMPLETE_CHUNK, values).one_or_none() is None:
+    ended = tx.connection.exec_driver_sql(COMPLETE_CHUNK, values).one_or_none()
+    if ended is None:
         raise StaleLease()
+    left = tx.connection.exec_driver_sql(OPEN_CHUNKS, {"asset_id": lease.asset_id}).one()
+    if ended.hold == "shared" and not left.waiting:
+        raise NobodyWaits
+    return not left.any

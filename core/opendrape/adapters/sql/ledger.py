@@ -60,8 +60,7 @@ def heartbeat(tx: Transaction, lease: Lease, *, lease_seconds: float, progress: 
 def complete(tx: Transaction, lease: Lease, outcome: Outcome) -> None:
     """End the item well, fenced first: a stale worker stores nothing."""
     if tx.is_postgresql and isinstance(outcome, ChunkMasked) and is_of(lease, outcome):
-        at_once.complete_chunk(tx, lease, outcome)
-        return assemble_when_masked(tx, lease)
+        return assemble_when_masked(tx, lease) if at_once.complete_chunk(tx, lease, outcome) else None
     assets.lock(tx, lease.asset_id)
     items.end_lease(tx, lease, WorkState.DONE, progress=1.0)
     return follow(tx, lease, outcome)

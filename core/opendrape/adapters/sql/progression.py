@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opendrape.adapters.sql import assets, results
-from opendrape.adapters.sql.items import enqueue, enqueue_all, has_open
+from opendrape.adapters.sql.items import enqueue, enqueue_all
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.states import AssetState
 from opendrape.domain.work import Assembled, ChunkMasked, Delivered, Lease, Outcome, Planned, WorkKind
@@ -32,8 +32,6 @@ def is_of(lease: Lease, masked: ChunkMasked) -> bool:
 
 def assemble_when_masked(tx: Transaction, lease: Lease) -> None:
     """Queue assembling once the last chunk is done. No other chunk of the asset may complete meanwhile."""
-    if has_open(tx, lease.asset_id, lease.policy.digest):
-        return
     if not results.unmasked_chunks(tx, lease.asset_id, lease.policy.digest):
         _queue(tx, lease, WorkKind.ASSEMBLE)
 
