@@ -7,16 +7,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from opendrape.adapters.blob_stores import open_blob_stores
 from opendrape.adapters.in_process_doorbell import InProcessDoorbell
 from opendrape.adapters.key_map import open_key_map
-from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.adapters.local_sources import LocalSources
 from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.catalogue import open_catalogue
 from opendrape.adapters.sql.postgresql import Limits
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.domain.work import RetryRule
-from opendrape.errors import ConfigurationError, StorageUnavailable
+from opendrape.errors import ConfigurationError
 from opendrape.metrics import Metrics
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
@@ -56,19 +56,29 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
     _keep_apart(settings)
     with ExitStack() as opened:
         records = _open_records(settings, notice, opened)
-        work_blobs = _blob_store(settings.work_dir)
+        work_blobs, destination_blobs = open_blob_stores(settings, opened)
         return Container(
             settings=settings,
             clock=records.clock,
             catalogue=records.catalogue,
-            doorbell=InProcessDoorbell(),
+            doorbell=_doorbell(settings, opened),
             key_map=records.key_map,
             work_blobs=work_blobs,
-            destination_blobs=_blob_store(settings.destination),
+            destination_blobs=destination_blobs,
             sources=LocalSources(records.key_map),
             policies=PolicyShelf(settings.policy_folders, work_blobs),
             resources=opened.pop_all(),
         )
+
+
+def _doorbell(settings: Settings, opened: ExitStack) -> Doorbell:
+    if not settings.bus.is_used:
+        return InProcessDoorbell()
+    from opendrape.adapters.service_bus import BusClient, ServiceBusDoorbell
+
+    doorbell = ServiceBusDoorbell(BusClient(settings.bus))
+    opened.callback(doorbell.close)
+    return doorbell
 
 
 @dataclass(frozen=True)
@@ -138,10 +148,3 @@ def _make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError("the state folder cannot be made", reason="state_folder") from error
-
-
-def _blob_store(root: Path) -> LocalBlobStore:
-    try:
-        return LocalBlobStore(root)
-    except StorageUnavailable as error:
-        raise ConfigurationError(f"a storage folder cannot be used: {error}", reason="storage_folder") from error

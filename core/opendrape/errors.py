@@ -12,6 +12,7 @@ OpenDrapeError
 ├── TransientError                trying again later may help                    -> queued with back-off
 │   ├── StorageUnavailable
 │   ├── CatalogueUnavailable
+│   ├── BusUnavailable            rings wait in the outbox; workers look for themselves
 │   ├── InferenceFailed           time-out, missing output, wrong shape
 │   └── ChildCrashed              the media child died or ran over its limits
 ├── ResidualFound                 the second look saw something                  -> quarantined
@@ -121,6 +122,13 @@ class CatalogueUnavailable(TransientError):
     """The catalogue did not answer."""
 
     default_reason = "catalogue_unavailable"
+
+
+class BusUnavailable(TransientError):
+    """The message bus did not answer. Nothing is lost: the ledger keeps the rings."""
+
+    default_reason = "bus_unavailable"
+    next_step = "Look at the bus; work goes on without it, a little later."
 
 
 class InferenceFailed(TransientError):

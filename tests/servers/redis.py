@@ -57,15 +57,25 @@ class Redis:
         return False
 
 
-@pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    """One server for all tests of this process; a test that kills it starts it again."""
+@contextlib.contextmanager
+def redis_running(folder: Path) -> Iterator[Redis]:
+    """A server in ``folder`` while the context lasts; the test is skipped where there is none."""
     program = shutil.which("redis-server")
     if program is None:
         used.absent("Redis", "no redis-server on this machine")
-    server = Redis(tmp_path_factory.mktemp("redis"), program)
+    folder.mkdir(parents=True, exist_ok=True)
+    server = Redis(folder, program)
     server.start()
     with contextlib.closing(server.client()) as client:
         used.took_part("Redis", f"{client.info('server')['redis_version']}, on loopback, keeping nothing")
-    yield server
-    server.kill()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """One server for all tests of this process; a test that kills it starts it again."""
+    with redis_running(tmp_path_factory.mktemp("redis")) as server:
+        yield server

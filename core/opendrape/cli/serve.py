@@ -14,8 +14,9 @@ from opendrape.cli.configuration import PolicyName, StateDir, load_settings, pol
 from opendrape.cli.models import prepare_models
 from opendrape.cli.terminal import Terminal
 from opendrape.cli.watching import WatchedFolder
-from opendrape.embedded import Services, embedded
+from opendrape.embedded import embedded
 from opendrape.logging import configure, log_uncaught_exceptions
+from opendrape.serving.threads import Services
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -38,7 +39,7 @@ class GatewayThread:
 
     def run(self, stop: threading.Event) -> None:
         """Serve until ``stop`` is set."""
-        from opendrape_gateway.server import run
+        from opendrape.serving.server import run
 
         run(self.app, host=self.host, port=self.port, stop=stop, on_ready=self._ready)
 

@@ -143,6 +143,12 @@ class Catalogue(Protocol):
         is never handed out.
         """
 
+    def claim_item(self, item_id: int, *, owner: str, lease_seconds: float) -> Lease | None:
+        """Take this item, as ``claim`` does, for one who was rung for it; None when not due, not waiting or unknown."""
+
+    def item(self, item_id: int) -> WorkItem:
+        """One item in whatever state; ``NotFound`` when unknown."""
+
     def heartbeat(self, lease: Lease, *, lease_seconds: float, progress: float) -> None:
         """Move the deadline; ``progress`` in 0..1."""
 

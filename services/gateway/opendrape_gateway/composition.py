@@ -9,10 +9,11 @@ from fastapi.openapi.utils import get_openapi
 
 from opendrape import __version__
 from opendrape.logging import dropped_fields
+from opendrape.serving.health import HealthMonitor
+from opendrape.serving.process import ServicePlan
 from opendrape_gateway import service_routes, video_routes
 from opendrape_gateway.desk import Desk, GatewayContainer
 from opendrape_gateway.front import Front
-from opendrape_gateway.health import HealthMonitor
 from opendrape_gateway.problems import Problem, install_problem_handlers
 
 _ROUTERS = (service_routes.router, video_routes.router)
@@ -81,3 +82,12 @@ def _watch(desk: Desk) -> None:
     metrics.know_routes(
         [*describe_api()["paths"], "/api/videos", "/api/videos/{asset_id}", "/api/openapi.json", "unmatched"]
     )
+
+
+PLAN = ServicePlan(
+    name="gateway",
+    workers=lambda _container, _notice: (),
+    checks=lambda _container: {},  # the gateway's own door asks: see _health_of
+    door=create_app,
+)
+"""The HTTP door alone."""

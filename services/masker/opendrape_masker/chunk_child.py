@@ -15,7 +15,8 @@ from opendrape_masker.digests import digest_file
 from opendrape_masker.engine.chunk import ChunkMasker
 from opendrape_masker.engine.render import Job
 from opendrape_masker.engine.working import Working
-from opendrape_masker.inference.session import OnnxRuntimeSession
+from opendrape_masker.inference.port import InferenceSession
+from opendrape_masker.inference.relayed_session import RelayedSession
 from opendrape_masker.orders import MaskAnswer, MaskOrder, read_timeline
 
 
@@ -24,9 +25,7 @@ class Detectors:
 
     def __init__(self, order: MaskOrder) -> None:
         self._order = order
-        self._session = OnnxRuntimeSession(
-            order.models_dir, threads=order.threads, deadline_seconds=order.inference_seconds
-        )
+        self._session = _session(order)
         self._built: dict[tuple[str, str, float], Detector] = {}
 
     def __call__(self, rule: DetectRule | ResidualRule) -> Detector:
@@ -63,6 +62,15 @@ class Detectors:
     def reader(self) -> TextReader:
         """Reads what the second look takes for text."""
         return build_reader(session=self._session, repository=self._order.model_repository)
+
+
+def _session(order: MaskOrder) -> InferenceSession:
+    if order.remote is not None:
+        return RelayedSession(order.remote)
+    # a child whose models run elsewhere needs no runtime of its own
+    from opendrape_masker.inference.session import OnnxRuntimeSession
+
+    return OnnxRuntimeSession(order.models_dir, threads=order.threads, deadline_seconds=order.inference_seconds)
 
 
 def mask_chunk(spec: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

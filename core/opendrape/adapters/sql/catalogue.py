@@ -153,6 +153,14 @@ class SqlCatalogue(Catalogue):
             tx = Transaction(connection, self._clock.now(), self._retry)
             return ledger.claim(tx, kinds, owner=owner, lease_seconds=lease_seconds)
 
+    def claim_item(self, item_id: int, *, owner: str, lease_seconds: float) -> Lease | None:
+        with self._writing() as tx:
+            return ledger.claim_item(tx, item_id, owner=owner, lease_seconds=lease_seconds)
+
+    def item(self, item_id: int) -> WorkItem:
+        with self._reading() as tx:
+            return reading.item(tx, item_id)
+
     def heartbeat(self, lease: Lease, *, lease_seconds: float, progress: float) -> None:
         with self._writing() as tx:
             ledger.heartbeat(tx, lease, lease_seconds=lease_seconds, progress=progress)

@@ -36,6 +36,14 @@ def claim(tx: Transaction, kinds: Collection[WorkKind], *, owner: str, lease_sec
     return items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds))
 
 
+def claim_item(tx: Transaction, item_id: int, *, owner: str, lease_seconds: float) -> Lease | None:
+    """Hand out one item if it is due."""
+    due = tx.connection.execute(oldest_due(tx, tuple(WorkKind)).where(work_items.c.item_id == item_id)).one_or_none()
+    if due is None:
+        return None
+    return items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds))
+
+
 def oldest_due(tx: Transaction, kinds: Collection[WorkKind]) -> Select[Any]:
     """The query for the next item; SQLite has one writer at a time, so nobody else can be given the same."""
     return (

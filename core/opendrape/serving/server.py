@@ -1,4 +1,4 @@
-"""How the gateway listens: uvicorn inside somebody else's process, stopped by an event, never by a signal."""
+"""How a service listens: uvicorn inside somebody else's process, stopped by an event, never by a signal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from opendrape.errors import ConfigurationError
 from opendrape.logging import get_log
 
-_log = get_log("gateway")
+_log = get_log("http")
 
 
 def run(
@@ -34,9 +34,9 @@ def run(
     with _listening(host, port) as listener:
         bound = int(listener.getsockname()[1])
         server = _Server(_config(app), stop=stop, on_ready=lambda: on_ready(bound))
-        _log.info("gateway_starting", port=bound)
+        _log.info("http_starting", port=bound)
         asyncio.run(server.serve(sockets=[listener]))
-        _log.info("gateway_stopped", port=bound)
+        _log.info("http_stopped", port=bound)
 
 
 def _config(app: FastAPI) -> uvicorn.Config:
