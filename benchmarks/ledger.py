@@ -118,8 +118,8 @@ def measure(url: str, load: Load, server: PostgreSQL | None) -> Run:
         began = time.monotonic()
         told = [answers.get(timeout=600) for _ in workers]
         seconds = max(ended for _, ended, _ in told) - began
-    for worker in workers:
-        worker.join()
+        for worker in workers:
+            worker.join()
     cycles = [cycle for done, _, _ in told for cycle in done]
     items = Counter(item for item, *_ in cycles)
     with closing(_open(url)) as catalogue:
@@ -142,16 +142,17 @@ def _server_cpu(server: PostgreSQL | None) -> Iterator[list[float]]:
     spent: list[float] = []
     before = _cpu_seconds(server)
     yield spent
-    after = _cpu_seconds(server)
-    spent += [seconds - before.get(process, 0.0) for process, seconds in after.items()]
+    spent.append(_cpu_seconds(server) - before)
 
 
-def _cpu_seconds(server: PostgreSQL | None) -> dict[int, float]:
+def _cpu_seconds(server: PostgreSQL | None) -> float:
+    """Of every process of the server, also of those that are gone."""
     if server is None:
-        return {}
+        return 0.0
     postmaster = psutil.Process(server.process_id)
-    times = {process.pid: process.cpu_times() for process in [postmaster, *postmaster.children(recursive=True)]}
-    return {pid: spent.user + spent.system for pid, spent in times.items()}
+    gone = postmaster.cpu_times()
+    alive = [process.cpu_times() for process in [postmaster, *postmaster.children()]]
+    return gone.children_user + gone.children_system + sum(times.user + times.system for times in alive)
 
 
 def _runs(name: str, load: Load, times: int, server: PostgreSQL | None) -> list[Run]:

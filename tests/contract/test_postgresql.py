@@ -146,6 +146,40 @@ def _settle(
     done.append(lease.item_id)
 
 
+def test_a_claim_skips_what_another_claim_holds_and_never_waits(shared: list[SqlCatalogue], catalogue_url: str) -> None:
+    """O-03: FOR UPDATE SKIP LOCKED."""
+    for number in range(2):
+        shared[0].register(new_asset(number), actor="ingest")
+    with closing(open_database(catalogue_url)) as other, other.write() as holding:
+        held = holding.exec_driver_sql(
+            "SELECT item_id FROM work_items ORDER BY item_id LIMIT 1 FOR UPDATE"
+        ).scalar_one()
+        lease = shared[0].claim(WorkKind, owner="worker", lease_seconds=60.0)
+        assert lease is not None
+        assert lease.item_id != held
+        assert shared[0].claim(WorkKind, owner="worker", lease_seconds=60.0) is None
+
+
+def test_the_last_two_chunks_finished_at_once_queue_assembling_exactly_once(shared: list[SqlCatalogue]) -> None:
+    """O-03: neither may believe that the other does it, and not both may do it."""
+    for number in range(10):
+        shared[0].register(new_asset(number), actor="ingest")
+        plan = shared[0].claim([WorkKind.PLAN], owner="planner", lease_seconds=60.0)
+        assert plan is not None
+        shared[0].complete(plan, outcome(plan, chunks=4))
+        leases = [shared[0].claim([WorkKind.MASK], owner="worker", lease_seconds=60.0) for _ in range(4)]
+        together = threading.Barrier(4)
+
+        def complete(index: int, leases: list[Lease | None] = leases, together: threading.Barrier = together) -> None:
+            lease = leases[index]
+            assert lease is not None
+            together.wait()
+            shared[index].complete(lease, outcome(lease))
+
+        _all_at_once(complete, 4)
+        assert shared[0].queue_depth()[WorkKind.ASSEMBLE] == number + 1
+
+
 def test_one_content_registered_by_many_at_once_is_one_asset(shared: list[SqlCatalogue]) -> None:
     """I-06: the loser of the race finds the winner's row instead of an error."""
     answers: list[tuple[str, bool]] = []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import delete
 
 from opendrape.adapters.sql import assets, figures, ledger, reading, results
+from opendrape.adapters.sql.at_once import NobodyWaits
 from opendrape.adapters.sql.database import Database, open_database
 from opendrape.adapters.sql.migrate import is_current, migrate
 from opendrape.adapters.sql.postgresql import Limits
@@ -33,6 +34,8 @@ from opendrape.domain.work import (
 from opendrape.errors import CatalogueUnavailable
 from opendrape.ports.catalogue import AssetFilter, Catalogue, NewAsset, OutboxRing, Registration, Spent
 from opendrape.ports.clock import Clock
+
+COMPLETE_TRIES = 10
 
 
 def open_catalogue(url: str, *, clock: Clock, retry: RetryRule, limits: Limits = Limits()) -> SqlCatalogue:
@@ -150,7 +153,8 @@ class SqlCatalogue(Catalogue):
 
     # -- the ledger -----------------------------------------------------------------------------------------------
     def claim(self, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float) -> Lease | None:
-        with self._writing() as tx:
+        with self._database.write_at_once() as connection:
+            tx = Transaction(connection, self._clock.now(), self._retry)
             return ledger.claim(tx, kinds, owner=owner, lease_seconds=lease_seconds)
 
     def claim_item(self, item_id: int, *, owner: str, lease_seconds: float) -> Lease | None:
@@ -166,8 +170,10 @@ class SqlCatalogue(Catalogue):
             ledger.heartbeat(tx, lease, lease_seconds=lease_seconds, progress=progress)
 
     def complete(self, lease: Lease, outcome: Outcome) -> None:
-        with self._writing() as tx:
-            ledger.complete(tx, lease, outcome)
+        for _ in range(COMPLETE_TRIES):
+            with suppress(NobodyWaits), self._writing() as tx:
+                return ledger.complete(tx, lease, outcome)
+        raise CatalogueUnavailable(reason="catalogue_conflict")
 
     def fail(self, lease: Lease, failure: Failure) -> None:
         with self._writing() as tx:

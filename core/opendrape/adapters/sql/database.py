@@ -54,6 +54,21 @@ class Database:
                 yield connection
                 _commit(transaction)
 
+    @contextmanager
+    def write_at_once(self) -> Iterator[Connection]:
+        """For a change that is one statement on PostgreSQL: committed by itself. On SQLite the same as ``write``."""
+        if self.engine.dialect.name == "sqlite":
+            with self.write() as connection:
+                yield connection
+            return
+        with translated(), self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                yield connection
+            except DBAPIError as error:
+                _unless_in_doubt(error)
+                raise
+
     def close(self) -> None:
         """Close every connection. Idempotent."""
         self.engine.dispose()
@@ -104,9 +119,14 @@ def _commit(transaction: RootTransaction) -> None:
     try:
         transaction.commit()
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise CatalogueUnavailable(reason="commit_in_doubt") from error
+        _unless_in_doubt(error)
         raise
+
+
+def _unless_in_doubt(error: DBAPIError) -> None:
+    """A connection that died on the way to a commit does not tell whether it happened."""
+    if error.connection_invalidated:
+        raise CatalogueUnavailable(reason="commit_in_doubt") from error
 
 
 def _sqlite_code(error: SQLAlchemyError) -> int:

@@ -1,4 +1,4 @@
-"""What is particular to PostgreSQL: a bounded pool, time-outs for everything, and which errors may pass when repeated."""
+"""What is particular to PostgreSQL: a bounded pool, a time-out for everything, and which errors may pass next time."""
 
 from __future__ import annotations
 
