@@ -20,6 +20,7 @@ from opendrape.metrics import Metrics
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
+from opendrape.ports.dead_letters import DeadLetters, NoDeadLetters
 from opendrape.ports.doorbell import Doorbell
 from opendrape.ports.key_map import KeyMap
 from opendrape.ports.sources import SourceStore
@@ -39,6 +40,7 @@ class Container:
     destination_blobs: BlobStore
     sources: SourceStore
     policies: PolicyShelf
+    dead_letters: DeadLetters = field(default_factory=NoDeadLetters)
     metrics: Metrics = field(default_factory=Metrics, repr=False, compare=False)
     resources: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
@@ -66,6 +68,7 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             destination_blobs=destination_blobs,
             sources=open_sources(settings, records.key_map, opened),
             policies=PolicyShelf(settings.policy_folders, work_blobs),
+            dead_letters=_dead_letters(settings, opened),
             resources=opened.pop_all(),
         )
 
@@ -78,6 +81,16 @@ def _doorbell(settings: Settings, opened: ExitStack) -> Doorbell:
     doorbell = ServiceBusDoorbell(BusClient(settings.bus))
     opened.callback(doorbell.close)
     return doorbell
+
+
+def _dead_letters(settings: Settings, opened: ExitStack) -> DeadLetters:
+    if not settings.bus.is_used:
+        return NoDeadLetters()
+    from opendrape.adapters.service_bus import BusClient, ServiceBusDeadLetters
+
+    dead_letters = ServiceBusDeadLetters(BusClient(settings.bus))
+    opened.callback(dead_letters.close)
+    return dead_letters
 
 
 @dataclass(frozen=True)
