@@ -17,7 +17,10 @@ OpenDrapeError
 ├── ResidualFound                 the second look saw something                  -> quarantined
 ├── StaleLease                    somebody else owns the item now                -> stop, write nothing
 ├── BlobConflict                  the name exists with other content             -> failed
-├── IllegalTransition             the table of transitions does not allow it     -> programming error
+├── IllegalTransition         the table of transitions does not allow it     -> programming error
+├── AccessRefused             the caller may not do this                     -> 401 or 403
+│   ├── SignInRequired            no credential, or one that is not good
+│   └── Forbidden                 a good credential that does not allow this
 └── NotFound
 """
 
@@ -168,3 +171,23 @@ class NotFound(OpenDrapeError):
     """No such thing, or not yours."""
 
     default_reason = "not_found"
+
+
+class AccessRefused(OpenDrapeError):
+    """The caller may not do this."""
+
+    default_reason = "forbidden"
+    next_step = "Ask an admin for a key with the role and scope that this needs."
+
+
+class SignInRequired(AccessRefused):
+    """No credential was given, or it is unknown, expired, revoked or not made for us."""
+
+    default_reason = "sign_in_required"
+    next_step = "Send an API key or an access token as `Authorization: Bearer`."
+
+
+class Forbidden(AccessRefused):
+    """The credential is good but does not allow this."""
+
+    default_reason = "forbidden"

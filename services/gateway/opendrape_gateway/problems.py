@@ -16,19 +16,27 @@ from starlette.exceptions import HTTPException
 from opendrape.domain.reasons import REASONS, explain
 from opendrape.errors import (
     CatalogueUnavailable,
+    Forbidden,
     IllegalTransition,
     NotFound,
     OpenDrapeError,
+    SignInRequired,
     StorageUnavailable,
 )
 from opendrape.logging import get_log
 
 MEDIA_TYPE = "application/problem+json"
 _STATUS_OF: Mapping[type[OpenDrapeError], int] = {
+    SignInRequired: 401,
+    Forbidden: 403,
     NotFound: 404,
     IllegalTransition: 409,
     CatalogueUnavailable: 503,
     StorageUnavailable: 503,
+}
+_HEADERS_OF: Mapping[int, Mapping[str, str]] = {
+    401: {"WWW-Authenticate": 'Bearer realm="opendrape"'},
+    503: {"Retry-After": "5"},
 }
 _HEADERS_KEPT = frozenset({"allow", "retry-after", "www-authenticate"})
 _log = get_log("gateway")
@@ -111,7 +119,7 @@ async def _our_error(request: Request, error: Exception) -> JSONResponse:
     status = next((code for kind, code in _STATUS_OF.items() if isinstance(error, kind)), 500)
     if status >= 500:
         _log.error("request_failed", exc_info=error, status=status)
-    headers = {"Retry-After": "5"} if status == 503 else None
+    headers = _HEADERS_OF.get(status)
     return problem_response(_request_id(request), status, reason=error.reason, headers=headers)
 
 
