@@ -12,11 +12,13 @@ from opendrape.adapters.key_map import open_key_map
 from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.adapters.local_sources import LocalSources
 from opendrape.adapters.policy_files import PolicyShelf
+from opendrape.adapters.sql.access import SqlAccessStore
 from opendrape.adapters.sql.catalogue import open_catalogue
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.domain.work import RetryRule
 from opendrape.errors import ConfigurationError, StorageUnavailable
 from opendrape.metrics import Metrics
+from opendrape.ports.access import AccessStore
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
@@ -33,6 +35,7 @@ class Container:
     settings: Settings
     clock: Clock
     catalogue: Catalogue
+    access: AccessStore
     doorbell: Doorbell
     key_map: KeyMap
     work_blobs: BlobStore
@@ -60,6 +63,7 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             settings=settings,
             clock=records.clock,
             catalogue=records.catalogue,
+            access=records.access,
             doorbell=InProcessDoorbell(),
             key_map=records.key_map,
             work_blobs=work_blobs,
@@ -76,6 +80,7 @@ class Records:
 
     clock: Clock
     catalogue: Catalogue
+    access: AccessStore
     key_map: KeyMap
 
 
@@ -100,7 +105,8 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
         notice=notice,
     )
     opened.callback(key_map.close)
-    return Records(clock=clock, catalogue=catalogue, key_map=key_map)
+    access = SqlAccessStore(catalogue.database, clock=clock)
+    return Records(clock=clock, catalogue=catalogue, access=access, key_map=key_map)
 
 
 def retry_rule(settings: Settings) -> RetryRule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -68,3 +69,27 @@ class Caller:
     def sees(self, owner: str | None) -> bool:
         """True for own objects and for an admin; what belongs to nobody (None) is an admin's."""
         return Role.ADMIN in self.roles or (owner is not None and owner == self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is known about a key: everything but the key. ``client`` stays the same when a key is rotated."""
+
+    key_id: str
+    client: str
+    label: str
+    roles: frozenset[Role]
+    scopes: frozenset[Scope]
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def is_live(self, now: datetime) -> bool:
+        """True while the key opens anything."""
+        return self.revoked_at is None and now < self.expires_at
+
+    @property
+    def caller(self) -> Caller:
+        """Whoever holds the key."""
+        return Caller(subject=self.client, roles=self.roles, scopes=self.scopes & scopes_of(self.roles))
