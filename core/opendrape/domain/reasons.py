@@ -207,6 +207,8 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "key_not_live": "The key was revoked or has expired.",
         "body_too_large": "The request's body is too large.",
         "body_too_slow": "The request's body came too slowly.",
+        "issuer_not_https": "The issuer's address must begin with https.",
+        "audience_missing": "An issuer of tokens is set without the audience that its tokens must name.",
         "audit_broken": "The audit chain was changed from outside.",
         "audit_key_unknown": "A seal of the audit was made with a key that is not here.",
         "request_invalid": "The request does not fit this address; see errors.",
