@@ -91,6 +91,26 @@ def opened_records(settings: Settings, *, notice: Callable[[str], None] = lambda
         yield _open_records(settings, notice, opened)
 
 
+@dataclass(frozen=True)
+class AccessRecords:
+    """What an admin of access and audit needs: the catalogue's database, without map and storage."""
+
+    clock: Clock
+    catalogue: Catalogue
+    access: AccessStore
+
+
+@contextmanager
+def opened_access(settings: Settings) -> Iterator[AccessRecords]:
+    """The catalogue and the stores beside it while the context lasts; makes no folder, no map and no key."""
+    with ExitStack() as opened:
+        clock = SystemClock()
+        catalogue = open_catalogue(settings.catalogue_url, clock=clock, retry=retry_rule(settings))
+        opened.callback(catalogue.close)
+        access = SqlAccessStore(catalogue.database, clock=clock)
+        yield AccessRecords(clock=clock, catalogue=catalogue, access=access)
+
+
 def _open_records(settings: Settings, notice: Callable[[str], None], opened: ExitStack) -> Records:
     _make_private(settings.state_dir)
     clock = SystemClock()

@@ -134,7 +134,7 @@ class OidcSettings(_Group):
     subject_claim: str = Field(default="sub", description="immutable id of the person; `oid` for Entra ID")
     roles_claim: str = Field(default="roles", description="claim with the roles; dots step into objects")
     roles: dict[str, Role] = Field(
-        default_factory=lambda: {role.value: role for role in Role}, description="the issuer's role names -> ours"
+        default_factory=dict, description="the issuer's role names -> ours, as JSON; empty: they are called alike"
     )
     clock_skew_seconds: float = Field(default=30.0, ge=0, le=300, description="tolerance for the issuer's clock")
     keys_fresh_seconds: float = Field(

@@ -209,6 +209,8 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "body_too_slow": "The request's body came too slowly.",
         "issuer_not_https": "The issuer's address must begin with https.",
         "audience_missing": "An issuer of tokens is set without the audience that its tokens must name.",
+        "no_catalogue": "There is no catalogue in the state folder.",
+        "first_key_unusable": "The file for the first key holds no API key.",
         "audit_broken": "The audit chain was changed from outside.",
         "audit_key_unknown": "A seal of the audit was made with a key that is not here.",
         "request_invalid": "The request does not fit this address; see errors.",

@@ -10,7 +10,7 @@ from typing import Any, Final
 import jwt
 from jwt.exceptions import ExpiredSignatureError, PyJWTError
 
-from opendrape.domain.access import Caller, scopes_of
+from opendrape.domain.access import Caller, Role, scopes_of
 from opendrape.errors import ConfigurationError, SignInRequired
 from opendrape.settings import OidcSettings
 from opendrape_gateway.issuer_client import IssuerClient
@@ -26,6 +26,7 @@ class IssuedTokens:
 
     def __init__(self, settings: OidcSettings, keys: IssuerKeys) -> None:
         self._settings, self._keys = settings, keys
+        self._roles = settings.roles or {role.value: role for role in Role}
 
     async def caller(self, token: str) -> Caller:
         """Whoever the token was issued to. ``SignInRequired``: ``credential_invalid``, ``credential_expired``,
@@ -67,7 +68,7 @@ class IssuedTokens:
         client = claims.get("azp", claims.get("appid"))
         if not isinstance(subject, str) or not subject or (chosen.clients and client not in chosen.clients):
             raise SignInRequired(reason="credential_invalid")
-        roles = frozenset(chosen.roles[name] for name in _names(claims, chosen.roles_claim) if name in chosen.roles)
+        roles = frozenset(self._roles[name] for name in _names(claims, chosen.roles_claim) if name in self._roles)
         return Caller(subject=_pseudonym(chosen.issuer, subject), roles=roles, scopes=scopes_of(roles))
 
 
