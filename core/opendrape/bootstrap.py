@@ -7,14 +7,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from opendrape.adapters.audit_anchors import AnchorFile
+from opendrape.adapters.audit_keys import open_audit_keys
 from opendrape.adapters.in_process_doorbell import InProcessDoorbell
 from opendrape.adapters.key_map import open_key_map
 from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.adapters.local_sources import LocalSources
 from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.access import SqlAccessStore
-from opendrape.adapters.sql.catalogue import open_catalogue
+from opendrape.adapters.sql.audit_trail import SqlAuditTrail
+from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
 from opendrape.adapters.system_clock import SystemClock
+from opendrape.audit.office import AuditOffice
+from opendrape.domain.audit_keys import AuditKeys
 from opendrape.domain.work import RetryRule
 from opendrape.errors import ConfigurationError, StorageUnavailable
 from opendrape.metrics import Metrics
@@ -36,6 +41,7 @@ class Container:
     clock: Clock
     catalogue: Catalogue
     access: AccessStore
+    audit: AuditOffice
     doorbell: Doorbell
     key_map: KeyMap
     work_blobs: BlobStore
@@ -64,6 +70,7 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             clock=records.clock,
             catalogue=records.catalogue,
             access=records.access,
+            audit=_audit_office(settings, records, open_audit_keys(settings.audit_key_path, notice=notice)),
             doorbell=InProcessDoorbell(),
             key_map=records.key_map,
             work_blobs=work_blobs,
@@ -79,7 +86,7 @@ class Records:
     """Catalogue and identity map without any storage folder: enough for admin acts and dry runs."""
 
     clock: Clock
-    catalogue: Catalogue
+    catalogue: SqlCatalogue
     access: AccessStore
     key_map: KeyMap
 
@@ -96,8 +103,12 @@ class AccessRecords:
     """What an admin of access and audit needs: the catalogue's database, without map and storage."""
 
     clock: Clock
-    catalogue: Catalogue
+    catalogue: SqlCatalogue
     access: AccessStore
+
+    def audit(self, settings: Settings) -> AuditOffice:
+        """The audit with the keys that are there. ``ConfigurationError`` (``key_file_missing``) when there are none."""
+        return _audit_office(settings, self, open_audit_keys(settings.audit_key_path, may_create=False))
 
 
 @contextmanager
@@ -127,6 +138,11 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
     opened.callback(key_map.close)
     access = SqlAccessStore(catalogue.database, clock=clock)
     return Records(clock=clock, catalogue=catalogue, access=access, key_map=key_map)
+
+
+def _audit_office(settings: Settings, records: Records | AccessRecords, keys: AuditKeys) -> AuditOffice:
+    trail = SqlAuditTrail(records.catalogue.database, clock=records.clock)
+    return AuditOffice(trail, keys, AnchorFile(settings.audit_anchor_path), records.clock)
 
 
 def retry_rule(settings: Settings) -> RetryRule:

@@ -153,6 +153,7 @@ class AuditSettings(_Group):
     key_file: Path | None = Field(default=None, description="default: keys/audit.json in the state folder")
     anchor_file: Path | None = Field(default=None, description="default: audit.anchors in the state folder")
     seal_seconds: float = Field(default=10.0, gt=0, description="how often new events are sealed")
+    anchor_seconds: float = Field(default=60.0, gt=0, description="how often the chain's head is anchored")
 
 
 class LogSettings(_Group):

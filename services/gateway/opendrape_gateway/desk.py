@@ -7,6 +7,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from opendrape.audit.office import AuditOffice
 from opendrape.metrics import Metrics
 from opendrape.ports.access import AccessStore
 from opendrape.ports.blobs import BlobStore
@@ -31,6 +32,9 @@ class GatewayContainer(Protocol):
 
     @property
     def access(self) -> AccessStore: ...
+
+    @property
+    def audit(self) -> AuditOffice: ...
 
     @property
     def key_map(self) -> KeyMap: ...
