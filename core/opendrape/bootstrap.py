@@ -7,16 +7,23 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from opendrape.adapters.audit_anchors import AnchorFile
+from opendrape.adapters.audit_keys import open_audit_keys
 from opendrape.adapters.blob_stores import open_blob_stores, open_sources
 from opendrape.adapters.in_process_doorbell import InProcessDoorbell
 from opendrape.adapters.key_map import open_key_map
 from opendrape.adapters.policy_files import PolicyShelf
-from opendrape.adapters.sql.catalogue import open_catalogue
+from opendrape.adapters.sql.access import SqlAccessStore
+from opendrape.adapters.sql.audit_trail import SqlAuditTrail
+from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
 from opendrape.adapters.sql.postgresql import Limits
 from opendrape.adapters.system_clock import SystemClock
+from opendrape.audit.office import AuditOffice
+from opendrape.domain.audit_keys import AuditKeys
 from opendrape.domain.work import RetryRule
 from opendrape.errors import ConfigurationError
 from opendrape.metrics import Metrics
+from opendrape.ports.access import AccessStore
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
@@ -34,6 +41,8 @@ class Container:
     settings: Settings
     clock: Clock
     catalogue: Catalogue
+    access: AccessStore
+    audit: AuditOffice
     doorbell: Doorbell
     key_map: KeyMap
     work_blobs: BlobStore
@@ -63,6 +72,8 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             clock=records.clock,
             catalogue=records.catalogue,
             doorbell=_doorbell(settings, opened),
+            access=records.access,
+            audit=_audit_office(settings, records, open_audit_keys(settings.audit_key_path, notice=notice)),
             key_map=records.key_map,
             work_blobs=work_blobs,
             destination_blobs=destination_blobs,
@@ -98,7 +109,8 @@ class Records:
     """Catalogue and identity map without any storage folder: enough for admin acts and dry runs."""
 
     clock: Clock
-    catalogue: Catalogue
+    catalogue: SqlCatalogue
+    access: AccessStore
     key_map: KeyMap
 
 
@@ -107,6 +119,30 @@ def opened_records(settings: Settings, *, notice: Callable[[str], None] = lambda
     """Catalogue and identity map while the context lasts; makes no destination and no work folder."""
     with ExitStack() as opened:
         yield _open_records(settings, notice, opened)
+
+
+@dataclass(frozen=True)
+class AccessRecords:
+    """What an admin of access and audit needs: the catalogue's database, without map and storage."""
+
+    clock: Clock
+    catalogue: SqlCatalogue
+    access: AccessStore
+
+    def audit(self, settings: Settings) -> AuditOffice:
+        """The audit with the keys that are there. ``ConfigurationError`` (``key_file_missing``) when there are none."""
+        return _audit_office(settings, self, open_audit_keys(settings.audit_key_path, may_create=False))
+
+
+@contextmanager
+def opened_access(settings: Settings) -> Iterator[AccessRecords]:
+    """The catalogue and the stores beside it while the context lasts; makes no folder, no map and no key."""
+    with ExitStack() as opened:
+        clock = SystemClock()
+        catalogue = open_catalogue(settings.catalogue_url, clock=clock, retry=retry_rule(settings))
+        opened.callback(catalogue.close)
+        access = SqlAccessStore(catalogue.database, clock=clock)
+        yield AccessRecords(clock=clock, catalogue=catalogue, access=access)
 
 
 def _open_records(settings: Settings, notice: Callable[[str], None], opened: ExitStack) -> Records:
@@ -125,7 +161,13 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
         notice=notice,
     )
     opened.callback(key_map.close)
-    return Records(clock=clock, catalogue=catalogue, key_map=key_map)
+    access = SqlAccessStore(catalogue.database, clock=clock)
+    return Records(clock=clock, catalogue=catalogue, access=access, key_map=key_map)
+
+
+def _audit_office(settings: Settings, records: Records | AccessRecords, keys: AuditKeys) -> AuditOffice:
+    trail = SqlAuditTrail(records.catalogue.database, clock=records.clock)
+    return AuditOffice(trail, keys, AnchorFile(settings.audit_anchor_path), records.clock)
 
 
 def retry_rule(settings: Settings) -> RetryRule:

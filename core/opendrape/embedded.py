@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from opendrape.adapters.local_blobs import LocalBlobStore
+from opendrape.audit.sealer import AuditSealer
 from opendrape.bootstrap import Container
 from opendrape.errors import TransientError
 from opendrape.ledger.tidying import Tidier
@@ -27,12 +28,14 @@ def embedded(
     """
     with sole_owner(container.settings.state_dir):
         _sweep(container)
-        services = Services(container.catalogue, [*compose(container, notice), *more])
+        sealer = _sealer(container)
+        services = Services(container.catalogue, [*compose(container, notice), sealer, *more])
         services.start()
         try:
             yield services
         finally:
             services.stop()
+            sealer.finish()
         _tidy(container)
 
 
@@ -51,6 +54,13 @@ def compose(container: Container, notice: Callable[[str], None] = lambda _text: 
     )
     tidiers = [] if container.settings.work.keep_intermediate else [_tidier(container)]
     return [caretaker, *tidiers, *workers]
+
+
+def _sealer(container: Container) -> AuditSealer:
+    chosen = container.settings.audit
+    return container.audit.sealer(
+        container.metrics, seal_seconds=chosen.seal_seconds, anchor_seconds=chosen.anchor_seconds
+    )
 
 
 def _tidier(container: Container) -> Tidier:
