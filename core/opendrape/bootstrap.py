@@ -21,7 +21,9 @@ from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
 from opendrape.ports.doorbell import Doorbell
+from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
+from opendrape.ports.segments import Segments
 from opendrape.ports.sources import SourceStore
 from opendrape.settings import Settings
 
@@ -33,6 +35,8 @@ class Container:
     settings: Settings
     clock: Clock
     catalogue: Catalogue
+    frames: FrameRequests
+    segments: Segments
     doorbell: Doorbell
     key_map: KeyMap
     work_blobs: BlobStore
@@ -60,6 +64,8 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             settings=settings,
             clock=records.clock,
             catalogue=records.catalogue,
+            frames=records.frames,
+            segments=records.segments,
             doorbell=InProcessDoorbell(),
             key_map=records.key_map,
             work_blobs=work_blobs,
@@ -76,6 +82,8 @@ class Records:
 
     clock: Clock
     catalogue: Catalogue
+    frames: FrameRequests
+    segments: Segments
     key_map: KeyMap
 
 
@@ -100,7 +108,13 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
         notice=notice,
     )
     opened.callback(key_map.close)
-    return Records(clock=clock, catalogue=catalogue, key_map=key_map)
+    return Records(
+        clock=clock,
+        catalogue=catalogue,
+        frames=catalogue.requests_for_frames,
+        segments=catalogue.segments,
+        key_map=key_map,
+    )
 
 
 def retry_rule(settings: Settings) -> RetryRule:

@@ -17,6 +17,8 @@ OpenDrapeError
 ├── ResidualFound                 the second look saw something                  -> quarantined
 ├── StaleLease                    somebody else owns the item now                -> stop, write nothing
 ├── BlobConflict                  the name exists with other content             -> failed
+├── LimitReached                  a caller has as much open work as allowed      -> wait
+├── LinkExpired                   a download link was used or is too old         -> ask for a new one
 ├── IllegalTransition             the table of transitions does not allow it     -> programming error
 └── NotFound
 """
@@ -162,6 +164,20 @@ class IllegalTransition(OpenDrapeError):
     """The table of transitions does not allow this change of state."""
 
     default_reason = "illegal_transition"
+
+
+class LimitReached(OpenDrapeError):
+    """As much is open as one caller may have at a time."""
+
+    default_reason = "limit_reached"
+    next_step = "Wait until a request ends, or cancel one."
+
+
+class LinkExpired(OpenDrapeError):
+    """A download link was used or is too old, or what it pointed to was cleaned up."""
+
+    default_reason = "link_expired"
+    next_step = "Ask for a new link; when the result itself expired, ask for the frames again."
 
 
 class NotFound(OpenDrapeError):

@@ -9,10 +9,11 @@ from zlib import crc32
 
 from sqlalchemy import Row, Select, and_, or_, select, update
 
-from opendrape.adapters.sql import assets, items
+from opendrape.adapters.sql import assets, frame_work, items
 from opendrape.adapters.sql.progression import follow
 from opendrape.adapters.sql.tables import outbox, work_items
 from opendrape.adapters.sql.transaction import Transaction
+from opendrape.domain.frames import FrameState
 from opendrape.domain.states import AssetState, WorkState
 from opendrape.domain.work import Failure, Lease, Outcome, WorkKind
 from opendrape.errors import Disposition
@@ -31,7 +32,10 @@ def claim(tx: Transaction, kinds: Collection[WorkKind], *, owner: str, lease_sec
     due = tx.connection.execute(oldest_due(tx, kinds)).one_or_none()
     if due is None:
         return None
-    return items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds))
+    leased = items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds))
+    if leased is not None and leased.kind is WorkKind.FRAMES:
+        frame_work.begun(tx, leased.chunk)
+    return leased
 
 
 def oldest_due(tx: Transaction, kinds: Collection[WorkKind]) -> Select[Any]:
@@ -106,6 +110,10 @@ def _with_jitter(tx: Transaction, lease: Lease) -> float:
 def _give_up(tx: Transaction, lease: Lease, failure: Failure) -> None:
     items.end_lease(tx, lease, WorkState.FAILED, reason=failure.reason, detail=failure.detail or None)
     doubtful = failure.disposition is Disposition.QUARANTINE or _is_unexplained(failure)
+    if lease.kind is WorkKind.FRAMES:
+        state = FrameState.QUARANTINED if doubtful else FrameState.FAILED
+        frame_work.end(tx, lease.chunk, state, actor=lease.owner, reason=failure.reason)
+        return
     after = AssetState.QUARANTINED if doubtful else AssetState.FAILED
     _take_asset_along(tx, lease.asset_id, after, actor=lease.owner, reason=failure.reason)
 
@@ -141,6 +149,9 @@ def _collect(tx: Transaction, row: Row[Any]) -> bool:
 def _exhaust(tx: Transaction, row: Row[Any]) -> bool:
     if not items.move(tx, row, WorkState.FAILED, actor=SWEEPER, reason=ATTEMPTS_EXHAUSTED):
         return False
+    if row.kind is WorkKind.FRAMES:
+        frame_work.end(tx, row.chunk, FrameState.FAILED, actor=SWEEPER, reason=ATTEMPTS_EXHAUSTED)
+        return True
     _take_asset_along(tx, row.asset_id, AssetState.FAILED, actor=SWEEPER, reason=ATTEMPTS_EXHAUSTED)
     return True
 
