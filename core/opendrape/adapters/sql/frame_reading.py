@@ -75,10 +75,9 @@ def seconds_per_frame(tx: Transaction, level: str) -> float | None:
             .order_by(frame_requests.c.number.desc())
             .limit(_LATEST)
         ).all()
-        frames = sum(row.total_frames for row in ended)
+        frames = sum(int(row.total_frames) for row in ended)
         if frames:
-            seconds: float = sum((row.ended_at - row.started_at).total_seconds() for row in ended)
-            return seconds / frames
+            return float(sum((row.ended_at - row.started_at).total_seconds() for row in ended)) / frames
     return None
 
 
