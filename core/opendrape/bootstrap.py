@@ -12,11 +12,13 @@ from opendrape.adapters.key_map import open_key_map
 from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.adapters.local_sources import LocalSources
 from opendrape.adapters.policy_files import PolicyShelf
+from opendrape.adapters.sql.access import SqlAccessStore
 from opendrape.adapters.sql.catalogue import open_catalogue
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.domain.work import RetryRule
 from opendrape.errors import ConfigurationError, StorageUnavailable
 from opendrape.metrics import Metrics
+from opendrape.ports.access import AccessStore
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
@@ -37,6 +39,7 @@ class Container:
     catalogue: Catalogue
     frames: FrameRequests
     segments: Segments
+    access: AccessStore
     doorbell: Doorbell
     key_map: KeyMap
     work_blobs: BlobStore
@@ -66,6 +69,7 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             catalogue=records.catalogue,
             frames=records.frames,
             segments=records.segments,
+            access=records.access,
             doorbell=InProcessDoorbell(),
             key_map=records.key_map,
             work_blobs=work_blobs,
@@ -84,6 +88,7 @@ class Records:
     catalogue: Catalogue
     frames: FrameRequests
     segments: Segments
+    access: AccessStore
     key_map: KeyMap
 
 
@@ -92,6 +97,26 @@ def opened_records(settings: Settings, *, notice: Callable[[str], None] = lambda
     """Catalogue and identity map while the context lasts; makes no destination and no work folder."""
     with ExitStack() as opened:
         yield _open_records(settings, notice, opened)
+
+
+@dataclass(frozen=True)
+class AccessRecords:
+    """What an admin of access and audit needs: the catalogue's database, without map and storage."""
+
+    clock: Clock
+    catalogue: Catalogue
+    access: AccessStore
+
+
+@contextmanager
+def opened_access(settings: Settings) -> Iterator[AccessRecords]:
+    """The catalogue and the stores beside it while the context lasts; makes no folder, no map and no key."""
+    with ExitStack() as opened:
+        clock = SystemClock()
+        catalogue = open_catalogue(settings.catalogue_url, clock=clock, retry=retry_rule(settings))
+        opened.callback(catalogue.close)
+        access = SqlAccessStore(catalogue.database, clock=clock)
+        yield AccessRecords(clock=clock, catalogue=catalogue, access=access)
 
 
 def _open_records(settings: Settings, notice: Callable[[str], None], opened: ExitStack) -> Records:
@@ -113,6 +138,7 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
         catalogue=catalogue,
         frames=catalogue.requests_for_frames,
         segments=catalogue.segments,
+        access=SqlAccessStore(catalogue.database, clock=clock),
         key_map=key_map,
     )
 

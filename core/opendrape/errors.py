@@ -12,6 +12,7 @@ OpenDrapeError
 ├── TransientError                trying again later may help                    -> queued with back-off
 │   ├── StorageUnavailable
 │   ├── CatalogueUnavailable
+│   ├── IssuerUnreachable         the issuer of tokens does not answer
 │   ├── InferenceFailed           time-out, missing output, wrong shape
 │   └── ChildCrashed              the media child died or ran over its limits
 ├── ResidualFound                 the second look saw something                  -> quarantined
@@ -19,7 +20,11 @@ OpenDrapeError
 ├── BlobConflict                  the name exists with other content             -> failed
 ├── LimitReached                  a caller has as much open work as allowed      -> wait
 ├── LinkExpired                   a download link was used or is too old         -> ask for a new one
-├── IllegalTransition             the table of transitions does not allow it     -> programming error
+├── IllegalTransition         the table of transitions does not allow it     -> programming error
+├── AccessRefused             the caller may not do this                     -> 401, 403, 429
+│   ├── SignInRequired            no credential, or one that is not good
+│   ├── TooManySignIns            too many failed from there
+│   └── Forbidden                 a good credential that does not allow this
 └── NotFound
 """
 
@@ -125,6 +130,12 @@ class CatalogueUnavailable(TransientError):
     default_reason = "catalogue_unavailable"
 
 
+class IssuerUnreachable(TransientError):
+    """The issuer's keys cannot be had, so that its tokens can be neither believed nor refused."""
+
+    default_reason = "issuer_unreachable"
+
+
 class InferenceFailed(TransientError):
     """The model did not answer in time, or an output is missing or misshapen. Never an empty list of detections."""
 
@@ -184,3 +195,30 @@ class NotFound(OpenDrapeError):
     """No such thing, or not yours."""
 
     default_reason = "not_found"
+
+
+class AccessRefused(OpenDrapeError):
+    """The caller may not do this."""
+
+    default_reason = "forbidden"
+    next_step = "Ask an admin for a key with the role and scope that this needs."
+
+
+class SignInRequired(AccessRefused):
+    """No credential was given, or it is unknown, expired, revoked or not made for us."""
+
+    default_reason = "sign_in_required"
+    next_step = "Send an API key or an access token as `Authorization: Bearer`."
+
+
+class TooManySignIns(AccessRefused):
+    """Too many sign-ins failed from this address; known credentials still work."""
+
+    default_reason = "too_many_sign_ins"
+    next_step = "Mend the credential, wait a minute, try again."
+
+
+class Forbidden(AccessRefused):
+    """The credential is good but does not allow this."""
+
+    default_reason = "forbidden"

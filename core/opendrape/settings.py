@@ -10,7 +10,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from opendrape.domain.access import Role
 from opendrape.domain.pseudonym import Scheme
+
+TokenAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""Signatures with a public key only: a shared secret would make whoever checks a token able to make one."""
 
 
 class _Group(BaseModel):
@@ -99,6 +103,56 @@ class GatewaySettings(_Group):
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0: any free one")
+    max_body_bytes: int = Field(default=2**20, gt=0, description="longest request body, uploads apart")
+    body_silence_seconds: float = Field(default=20.0, gt=0, description="a body that pauses longer is refused")
+
+
+class AccessSettings(_Group):
+    """Who may use the HTTP door."""
+
+    first_key_file: Path | None = Field(
+        default=None, description="file with an API key that opens the door as admin; for a first start in a cluster"
+    )
+    key_days: float = Field(default=90.0, gt=0, le=366, description="life of a new API key unless told otherwise")
+    failed_sign_ins_per_minute: int = Field(
+        default=20, ge=1, description="more than this from one address: new credentials from there wait a minute"
+    )
+    metrics: Literal["loopback", "open", "signed_in"] = Field(
+        default="loopback",
+        description="who may read /metrics without a key: anybody while the door listens on loopback, anybody, nobody",
+    )
+
+
+class OidcSettings(_Group):
+    """Sign-in with tokens of an OpenID Connect issuer."""
+
+    issuer: str = Field(default="", description="exact `iss` of the tokens, https; empty: API keys only")
+    audience: str = Field(default="", description="exact `aud` of the tokens: this installation's name at the issuer")
+    jwks_url: str = Field(default="", description="where the issuer's keys are; empty: asked by discovery")
+    algorithms: tuple[TokenAlgorithm, ...] = Field(default=("RS256", "ES256"), description="signatures accepted")
+    clients: tuple[str, ...] = Field(default=(), description="`azp` or `appid` accepted; empty: any")
+    subject_claim: str = Field(default="sub", description="immutable id of the person; `oid` for Entra ID")
+    roles_claim: str = Field(default="roles", description="claim with the roles; dots step into objects")
+    roles: dict[str, Role] = Field(
+        default_factory=dict, description="the issuer's role names -> ours, as JSON; empty: they are called alike"
+    )
+    clock_skew_seconds: float = Field(default=30.0, ge=0, le=300, description="tolerance for the issuer's clock")
+    keys_fresh_seconds: float = Field(
+        default=3600.0, gt=0, description="age at which the issuer's keys are fetched anew"
+    )
+    keys_stale_seconds: float = Field(
+        default=86400.0, gt=0, description="age up to which known keys serve while the issuer does not answer"
+    )
+    refetch_seconds: float = Field(default=60.0, gt=0, description="shortest time between two fetches of keys")
+    timeout_seconds: float = Field(default=5.0, gt=0, description="longest wait for the issuer")
+
+
+class AuditSettings(_Group):
+    """The chain of the audit."""
+
+    key_file: Path | None = Field(default=None, description="default: keys/audit.json in the state folder")
+    anchor_file: Path | None = Field(default=None, description="default: audit.anchors in the state folder")
+    seal_seconds: float = Field(default=10.0, gt=0, description="how often new events are sealed")
 
 
 class FrameSettings(_Group):
@@ -142,6 +196,9 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     gateway: GatewaySettings = GatewaySettings()
     frames: FrameSettings = FrameSettings()
+    access: AccessSettings = AccessSettings()
+    oidc: OidcSettings = OidcSettings()
+    audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
 
     @property
@@ -158,6 +215,16 @@ class Settings(BaseSettings):
     def receipt_key_path(self) -> Path:
         """Where the receipt signing key is; the public key lies beside it as ``.pub``."""
         return self.keys.receipt_key_file or self.state_dir / "keys" / "receipt.pem"
+
+    @property
+    def audit_key_path(self) -> Path:
+        """Where the keys that seal the audit are."""
+        return self.audit.key_file or self.state_dir / "keys" / "audit.json"
+
+    @property
+    def audit_anchor_path(self) -> Path:
+        """Where the heads of the audit's chain are kept, outside the catalogue."""
+        return self.audit.anchor_file or self.state_dir / "audit.anchors"
 
     @property
     def key_map_path(self) -> Path:

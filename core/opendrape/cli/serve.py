@@ -72,7 +72,9 @@ def serve(
 
 def _door(container: Container, terminal: Terminal, host: str | None, port: int | None) -> GatewayThread:
     from opendrape_gateway.composition import create_app
+    from opendrape_gateway.first_key import ensure_first_key
 
+    ensure_first_key(container, notice=terminal.notice)
     chosen = container.settings.gateway
     return GatewayThread(
         app=create_app(container),

@@ -8,6 +8,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from opendrape.metrics import Metrics
+from opendrape.ports.access import AccessStore
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
@@ -27,6 +28,9 @@ class GatewayContainer(Protocol):
 
     @property
     def catalogue(self) -> Catalogue: ...
+
+    @property
+    def access(self) -> AccessStore: ...
 
     @property
     def key_map(self) -> KeyMap: ...

@@ -58,6 +58,11 @@ class SqlCatalogue(Catalogue):
         self._clock = clock
         self._retry = retry
 
+    @property
+    def database(self) -> Database:
+        """The database, for stores that keep their tables beside the ledger's."""
+        return self._database
+
     def close(self) -> None:
         """Close every connection. Idempotent."""
         self._database.close()

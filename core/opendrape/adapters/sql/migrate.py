@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from opendrape.adapters.sql import access_tables  # noqa: F401 - its tables join METADATA
 from opendrape.adapters.sql.database import Database
 
 _ADVISORY_LOCK = 0x0DD_4A9E
