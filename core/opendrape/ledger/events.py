@@ -13,7 +13,7 @@ OnEvent = Callable[[str, Mapping[str, object]], None]
 
 _TROUBLE: Final = frozenset(
     {"work_failed", "lease_lost", "heartbeat_missed", "catalogue_silent", "work_not_settled", "leases_collected"}
-    | {"tidying_postponed"}
+    | {"tidying_postponed", "cleaning_postponed"}
 )
 
 
