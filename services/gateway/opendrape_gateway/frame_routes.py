@@ -1,4 +1,4 @@
-"""Which addresses take requests for frames: the predecessor's paths and fields, with and without a final slash (H-01)."""
+"""Which addresses take requests for frames: paths and fields of the predecessor, with and without a last slash (H-01)."""
 
 from __future__ import annotations
 
