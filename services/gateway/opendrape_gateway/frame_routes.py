@@ -1,4 +1,4 @@
-"""Which addresses take requests for frames: paths and fields of the predecessor, with and without a last slash (H-01)."""
+"""Which addresses take requests for frames: the paths and fields of the predecessor, with and without a last slash."""
 
 from __future__ import annotations
 
