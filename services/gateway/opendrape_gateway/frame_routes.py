@@ -72,7 +72,7 @@ async def start(request: Request, desk: AtDesk, caller: Writer) -> Any:
     operation_id="getFramesStatus",
     summary="How far is a request",
     response_model=EndedBadly | FramesStatus,
-    responses=documented(401, 403, 404, 421, 429, 500, 503),
+    responses=documented(401, 403, 404, 421, 422, 429, 500, 503),
 )
 @router.get("/status/{request_id}", include_in_schema=False, response_model=EndedBadly | FramesStatus)
 def status(desk: AtDesk, caller: Reader, request_id: RequestId) -> FramesStatus:
@@ -122,7 +122,7 @@ def download(
     operation_id="makeFramesToken",
     summary="Make a token for one download",
     status_code=201,
-    responses=documented(401, 403, 404, 409, 410, 421, 429, 500, 503),
+    responses=documented(401, 403, 404, 409, 410, 421, 422, 429, 500, 503),
 )
 @router.post("/download/{request_id}/token", include_in_schema=False, status_code=201)
 def make_token(desk: AtDesk, caller: Downloader, request_id: RequestId) -> DownloadToken:
@@ -167,7 +167,7 @@ def health(desk: AtDesk) -> FramesHealth:
     "/{request_id}/",
     operation_id="cancelFrames",
     summary="Cancel a request",
-    responses=documented(401, 403, 404, 409, 421, 429, 500, 503),
+    responses=documented(401, 403, 404, 409, 421, 422, 429, 500, 503),
 )
 @router.delete("/{request_id}", include_in_schema=False)
 def cancel(desk: AtDesk, caller: Writer, request_id: RequestId) -> FramesCancelled:
