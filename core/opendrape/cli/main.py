@@ -14,7 +14,7 @@ from opendrape.cli.exit_codes import ExitCode
 from opendrape.cli.interruption import Interrupted
 from opendrape.errors import ConfigurationError, OpenDrapeError
 
-COMMANDS: Final = ("run", "mask", "selftest", "serve", "doctor")
+COMMANDS: Final = ("run", "mask", "selftest", "serve", "doctor", "frames")
 """Modules of this package with a function of their own name."""
 
 GROUPS: Final = (
@@ -27,6 +27,7 @@ GROUPS: Final = (
     "sample",
     "blobs",
     "bus",
+    "tokens",
 )
 """Modules of this package with an ``app`` of several commands."""
 

@@ -14,7 +14,14 @@ from opendrape.access.key_office import KeyOffice
 from opendrape.logging import dropped_fields
 from opendrape.serving.health import Check, HealthMonitor
 from opendrape.serving.process import ServicePlan
-from opendrape_gateway import audit_routes, key_routes, service_routes, video_routes
+from opendrape_gateway import (
+    audit_routes,
+    frame_routes,
+    key_routes,
+    segment_routes,
+    service_routes,
+    video_routes,
+)
 from opendrape_gateway.body_limit import BodyLimit
 from opendrape_gateway.desk import Desk, GatewayContainer
 from opendrape_gateway.front import Front
@@ -24,7 +31,14 @@ from opendrape_gateway.problems import Problem, install_problem_handlers
 from opendrape_gateway.sign_in import Doorkeeper
 from opendrape_gateway.tokens import issued_tokens
 
-_ROUTERS = (service_routes.router, video_routes.router, key_routes.router, audit_routes.router)
+_ROUTERS = (
+    service_routes.router,
+    video_routes.router,
+    key_routes.router,
+    audit_routes.router,
+    frame_routes.router,
+    segment_routes.router,
+)
 _STREAMING = ("/api/uploads/",)
 """Below these, bodies may be long: their routes bound them themselves."""
 
@@ -114,9 +128,8 @@ def _watch(desk: Desk) -> None:
     metrics.watch_catalogue(desk.catalogue)
     metrics.watch_storage({"state": settings.state_dir, "destination": settings.destination})
     metrics.watch_dropped_log_fields(dropped_fields)
-    metrics.know_routes(
-        [*describe_api()["paths"], "/api/videos", "/api/videos/{asset_id}", "/api/openapi.json", "unmatched"]
-    )
+    paths = [*describe_api()["paths"]]
+    metrics.know_routes([*paths, *(path.rstrip("/") for path in paths), "/api/openapi.json", "unmatched"])
 
 
 PLAN = ServicePlan(
