@@ -13,6 +13,7 @@ from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.adapters.local_sources import LocalSources
 from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.catalogue import open_catalogue
+from opendrape.adapters.sql.door import open_door
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.domain.work import RetryRule
 from opendrape.errors import ConfigurationError, StorageUnavailable
@@ -20,6 +21,7 @@ from opendrape.metrics import Metrics
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
+from opendrape.ports.door import DoorRecords
 from opendrape.ports.doorbell import Doorbell
 from opendrape.ports.key_map import KeyMap
 from opendrape.ports.sources import SourceStore
@@ -39,6 +41,7 @@ class Container:
     destination_blobs: BlobStore
     sources: SourceStore
     policies: PolicyShelf
+    door: DoorRecords
     metrics: Metrics = field(default_factory=Metrics, repr=False, compare=False)
     resources: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
@@ -66,6 +69,7 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             destination_blobs=_blob_store(settings.destination),
             sources=LocalSources(records.key_map),
             policies=PolicyShelf(settings.policy_folders, work_blobs),
+            door=records.door,
             resources=opened.pop_all(),
         )
 
@@ -77,6 +81,7 @@ class Records:
     clock: Clock
     catalogue: Catalogue
     key_map: KeyMap
+    door: DoorRecords
 
 
 @contextmanager
@@ -100,7 +105,7 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
         notice=notice,
     )
     opened.callback(key_map.close)
-    return Records(clock=clock, catalogue=catalogue, key_map=key_map)
+    return Records(clock=clock, catalogue=catalogue, key_map=key_map, door=open_door(catalogue, clock))
 
 
 def retry_rule(settings: Settings) -> RetryRule:

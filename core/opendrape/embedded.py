@@ -14,7 +14,7 @@ from opendrape.ledger.tidying import Tidier
 from opendrape.ledger.worker import Caretaker, Worker
 from opendrape.ports.catalogue import Catalogue
 from opendrape.state_folder import empty_folder, sole_owner
-from opendrape_ingest.composition import build_ingest
+from opendrape_ingest.composition import build_ingest, build_upload_intake
 from opendrape_masker.composition import build_masker
 from opendrape_uploader.composition import build_uploader
 
@@ -111,7 +111,7 @@ def compose(container: Container, notice: Callable[[str], None] = lambda _text: 
         sweep_seconds=container.settings.work.sweep_seconds,
     )
     tidiers = [] if container.settings.work.keep_intermediate else [_tidier(container)]
-    return [caretaker, *tidiers, *workers]
+    return [caretaker, *tidiers, *workers, build_upload_intake(container)]
 
 
 def _tidier(container: Container) -> Tidier:

@@ -17,6 +17,7 @@ OpenDrapeError
 ├── ResidualFound                 the second look saw something                  -> quarantined
 ├── StaleLease                    somebody else owns the item now                -> stop, write nothing
 ├── BlobConflict                  the name exists with other content             -> failed
+├── QuotaExceeded                 somebody's share is used up                    -> refused; later, or less
 ├── IllegalTransition             the table of transitions does not allow it     -> programming error
 └── NotFound
 """
@@ -156,6 +157,13 @@ class BlobConflict(PermanentError):
 
     default_reason = "blob_conflict"
     next_step = "Choose another destination or remove the blob after a look at it."
+
+
+class QuotaExceeded(OpenDrapeError):
+    """Somebody's share is used up; ``reason`` says of what."""
+
+    default_reason = "quota_exceeded"
+    next_step = "Try again later, or with less; the share is a setting."
 
 
 class IllegalTransition(OpenDrapeError):

@@ -11,7 +11,10 @@ from typing import Any
 
 import httpx
 
+from opendrape.adapters.local_blobs import LocalBlobStore
+from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
+from opendrape.adapters.sql.door import open_door
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.domain.media_info import MediaInfo, OtherStreams
 from opendrape.domain.policy import PolicyRef
@@ -88,6 +91,8 @@ def gateway_container(folder: Path) -> Iterator[Any]:
             work_blobs=Breakable(),
             destination_blobs=Breakable(),
             metrics=Metrics(),
+            policies=PolicyShelf(settings.policy_folders, LocalBlobStore(folder / "policies")),
+            door=open_door(catalogue, clock),
         )
     finally:
         catalogue.close()

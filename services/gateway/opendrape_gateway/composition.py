@@ -9,13 +9,14 @@ from fastapi.openapi.utils import get_openapi
 
 from opendrape import __version__
 from opendrape.logging import dropped_fields
-from opendrape_gateway import service_routes, video_routes
+from opendrape_gateway import form_routes, service_routes, upload_routes, video_routes
 from opendrape_gateway.desk import Desk, GatewayContainer
 from opendrape_gateway.front import Front
 from opendrape_gateway.health import HealthMonitor
 from opendrape_gateway.problems import Problem, install_problem_handlers
+from opendrape_gateway.refusal import install_refusals
 
-_ROUTERS = (service_routes.router, video_routes.router)
+_ROUTERS = (service_routes.router, video_routes.router, form_routes.router, upload_routes.router)
 
 
 def create_app(container: GatewayContainer) -> FastAPI:
@@ -48,6 +49,7 @@ def _bare_app() -> FastAPI:
     for router in _ROUTERS:
         app.include_router(router)
     install_problem_handlers(app)
+    install_refusals(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

@@ -7,13 +7,21 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from opendrape.domain.policy import Policy
 from opendrape.metrics import Metrics
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
+from opendrape.ports.door import DoorRecords
 from opendrape.ports.key_map import KeyMap
 from opendrape.settings import Settings
 from opendrape_gateway.health import HealthMonitor
+
+
+class Policies(Protocol):
+    """Where a policy's name leads; ``PolicyInvalid`` for one that is not here."""
+
+    def get(self, name: str) -> Policy: ...
 
 
 class GatewayContainer(Protocol):
@@ -39,6 +47,12 @@ class GatewayContainer(Protocol):
 
     @property
     def metrics(self) -> Metrics: ...
+
+    @property
+    def policies(self) -> Policies: ...
+
+    @property
+    def door(self) -> DoorRecords: ...
 
 
 @dataclass(frozen=True)

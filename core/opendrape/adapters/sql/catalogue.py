@@ -56,6 +56,11 @@ class SqlCatalogue(Catalogue):
         self._clock = clock
         self._retry = retry
 
+    @property
+    def database(self) -> Database:
+        """The database, for the tables that other ports keep in it."""
+        return self._database
+
     def close(self) -> None:
         """Close every connection. Idempotent."""
         self._database.close()

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, insert
 
 from opendrape.adapters.sql.tables import audit_events, outbox
+from opendrape.adapters.sql.webhook_tables import note_for_webhooks
 from opendrape.domain.audit import AuditEvent
 from opendrape.domain.work import RetryRule, WorkKind
 
@@ -27,11 +28,13 @@ class Transaction:
 
     def append(self, event: AuditEvent) -> None:
         """Append a ready event."""
-        self.connection.execute(
+        added = self.connection.execute(
             insert(audit_events).values(
                 at=event.at, actor=event.actor, action=event.action, object_id=event.object_id, facts=event.facts
             )
         )
+        if event.action.startswith("asset.") and added.inserted_primary_key:
+            note_for_webhooks(self.connection, added.inserted_primary_key[0])
 
     def ring(self, item_id: int, kind: WorkKind, due_at: datetime) -> None:
         """Ask for a ring once the item is due."""
