@@ -77,11 +77,11 @@ class ManualClock(SystemClock):
 
 
 @contextlib.contextmanager
-def gateway_container(folder: Path) -> Iterator[Any]:
+def gateway_container(folder: Path, **more: Any) -> Iterator[Any]:
     """What ``create_app`` needs: a real catalogue, a clock that stands still, dependencies that can be broken."""
     clock = ManualClock()
     catalogue = open_catalogue(f"sqlite:///{folder / 'catalogue.sqlite3'}", clock=clock, retry=RetryRule())
-    settings = Settings(state_dir=folder, destination=folder / "out")
+    settings = Settings(state_dir=folder, destination=folder / "out", **more)
     try:
         yield SimpleNamespace(
             settings=settings,
@@ -98,14 +98,14 @@ def gateway_container(folder: Path) -> Iterator[Any]:
         catalogue.close()
 
 
-def register(catalogue: SqlCatalogue, number: int, *, subject: str | None = None) -> Asset:
+def register(catalogue: SqlCatalogue, number: int, *, subject: str | None = None, policy: PolicyRef = POLICY) -> Asset:
     """One registered asset with its plan item queued."""
     new = NewAsset(
         asset_id=asset_id(number),
         subject_id=subject,
         content_sha256=f"{number:064x}",
         size_bytes=1000 + number,
-        policy=POLICY,
+        policy=policy,
     )
     return catalogue.register(new, actor="test").asset
 

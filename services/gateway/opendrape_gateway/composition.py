@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from opendrape import __version__
 from opendrape.logging import dropped_fields
-from opendrape_gateway import form_routes, service_routes, upload_routes, video_routes
+from opendrape_gateway import (
+    form_routes,
+    happening_routes,
+    service_routes,
+    upload_routes,
+    video_papers,
+    video_routes,
+    webhook_routes,
+)
 from opendrape_gateway.desk import Desk, GatewayContainer
 from opendrape_gateway.front import Front
 from opendrape_gateway.health import HealthMonitor
+from opendrape_gateway.outside import Outside
 from opendrape_gateway.problems import Problem, install_problem_handlers
+from opendrape_gateway.rates import RateHeaders, within_rate
 from opendrape_gateway.refusal import install_refusals
+from opendrape_gateway.webhook_secrets import WebhookSecrets
+from opendrape_gateway.webhook_sending import WebhookSender
 
-_ROUTERS = (service_routes.router, video_routes.router, form_routes.router, upload_routes.router)
+_ROUTERS = (
+    service_routes.router,
+    video_routes.router,
+    video_papers.router,
+    happening_routes.router,
+    form_routes.router,
+    upload_routes.router,
+    webhook_routes.router,
+)
 
 
 def create_app(container: GatewayContainer) -> FastAPI:
@@ -25,9 +46,22 @@ def create_app(container: GatewayContainer) -> FastAPI:
     app = _bare_app()
     app.state.desk = desk
     _watch(desk)
-    app.state.listens_on = container.settings.gateway.host
+    app.state.listens_on, app.state.stopping = container.settings.gateway.host, threading.Event()
+    app.add_middleware(RateHeaders)
     app.add_middleware(Front, metrics=desk.metrics, monotonic=container.clock.monotonic)
     return app
+
+
+def build_webhook_sender(container: GatewayContainer) -> WebhookSender:
+    """What tells receivers; runs in any process, any number of times."""
+    rules = container.settings.webhooks
+    return WebhookSender(
+        webhooks=container.door.webhooks,
+        keys=WebhookSecrets(container.settings.webhook_key_path),
+        rules=rules,
+        clock=container.clock,
+        outside=Outside(rules.allow_networks, rules.allow_http),
+    )
 
 
 def describe_api() -> dict[str, Any]:
@@ -47,7 +81,7 @@ def _bare_app() -> FastAPI:
         redirect_slashes=False,  # a redirect would echo the query
     )
     for router in _ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[] if router is service_routes.router else [Depends(within_rate)])
     install_problem_handlers(app)
     install_refusals(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -80,6 +114,5 @@ def _watch(desk: Desk) -> None:
     metrics.watch_catalogue(desk.catalogue)
     metrics.watch_storage({"state": settings.state_dir, "destination": settings.destination})
     metrics.watch_dropped_log_fields(dropped_fields)
-    metrics.know_routes(
-        [*describe_api()["paths"], "/api/videos", "/api/videos/{asset_id}", "/api/openapi.json", "unmatched"]
-    )
+    paths = list(describe_api()["paths"])
+    metrics.know_routes([*paths, *(path.rstrip("/") for path in paths), "/api/openapi.json", "unmatched"])

@@ -7,7 +7,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
-from opendrape.domain.policy import Policy
+from opendrape.domain.policy import Policy, PolicyRef
 from opendrape.metrics import Metrics
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
@@ -22,6 +22,10 @@ class Policies(Protocol):
     """Where a policy's name leads; ``PolicyInvalid`` for one that is not here."""
 
     def get(self, name: str) -> Policy: ...
+
+    def by_reference(self, ref: PolicyRef) -> Policy: ...
+
+    def remember(self, policy: Policy) -> None: ...
 
 
 class GatewayContainer(Protocol):

@@ -14,7 +14,6 @@ from opendrape.domain.uploads import Upload
 from opendrape.errors import NotFound
 from opendrape_gateway import tus
 from opendrape_gateway.acting import Reader, Writer
-from opendrape_gateway.callers import Caller
 from opendrape_gateway.desk import AtDesk, Desk
 from opendrape_gateway.idempotency import IdempotentRoute
 from opendrape_gateway.problems import documented
@@ -209,6 +208,3 @@ def _id(text: str) -> str:
     if not re.fullmatch(UPLOAD_ID, text):
         raise NotFound
     return text
-
-
-__all__ = ["AtReception", "Caller", "address_of", "must_have_policy", "reception_at", "router"]

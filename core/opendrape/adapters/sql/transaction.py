@@ -10,7 +10,10 @@ from sqlalchemy import Connection, insert
 from opendrape.adapters.sql.tables import audit_events, outbox
 from opendrape.adapters.sql.webhook_tables import note_for_webhooks
 from opendrape.domain.audit import AuditEvent
+from opendrape.domain.states import AssetState
 from opendrape.domain.work import RetryRule, WorkKind
+
+_TOLD = frozenset(f"asset.{state}" for state in AssetState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Transaction:
                 at=event.at, actor=event.actor, action=event.action, object_id=event.object_id, facts=event.facts
             )
         )
-        if event.action.startswith("asset.") and added.inserted_primary_key:
+        if event.action in _TOLD and added.inserted_primary_key:
             note_for_webhooks(self.connection, added.inserted_primary_key[0])
 
     def ring(self, item_id: int, kind: WorkKind, due_at: datetime) -> None:
