@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,11 @@ ROOMY = {"burst_requests": 10**6, "requests_per_second": 10**6}
 OPERATIONS = sorted(
     operation["operationId"] for path in describe_api()["paths"].values() for operation in path.values()
 )
-FEW, MANY = 6, 200
+FEW, MANY = 4, 200
 LEAST_LONG = 5000
+
+
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 
 
 @dataclass
@@ -45,10 +49,14 @@ class Fuzzed:
     statuses: dict[int, int] = field(default_factory=dict)
     chance: random.Random = field(default_factory=lambda: random.Random(20261127))
 
+    @cached_property
+    def schema(self) -> Any:
+        """The description as a client gets it."""
+        return schemathesis.openapi.from_asgi("/api/openapi.json", self.app, config=SchemathesisConfig())
+
     def run(self, operation_id: str, examples: int) -> int:
         """So many requests of one operation, half of them about something that exists; returns how many were made."""
-        schema = schemathesis.openapi.from_asgi("/api/openapi.json", self.app, config=SchemathesisConfig())
-        operation = schema.find_operation_by_id(operation_id)
+        operation = self.schema.find_operation_by_id(operation_id)
         made = 0
 
         @settings(
@@ -104,6 +112,7 @@ def _fuzzed(folder: Path) -> Iterator[Fuzzed]:
         plan(container.catalogue, (0, 300))
         container.catalogue.cancel(asset_id(2), actor="test")
         app = app_for(container)
+        app.state.listens_on = "0.0.0.0"  # any Host header will do
         app.state.stopping.set()  # event streams end at once
         headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "10"}
         upload = ask(app, "/api/uploads/", method="POST", headers=headers).headers["location"].split("/")[3]
@@ -117,11 +126,11 @@ def _fuzzed(folder: Path) -> Iterator[Fuzzed]:
     maps.close()
 
 
-@pytest.mark.parametrize("operation_id", OPERATIONS)
-def test_an_operation_answers_whatever_it_is_sent_as_described(tmp_path: Path, operation_id: str) -> None:
+def test_every_operation_answers_whatever_it_is_sent_as_described(tmp_path: Path) -> None:
     """H-08: a few requests each; thousands in the long run."""
     with _fuzzed(tmp_path) as fuzzed:
-        assert fuzzed.run(operation_id, FEW)
+        assert all(fuzzed.run(operation_id, FEW) for operation_id in OPERATIONS)
+    assert not [status for status in fuzzed.statuses if status >= 500]
 
 
 @pytest.mark.long
