@@ -30,6 +30,7 @@ class Triton:
     grpc_port: int
     http_port: int
     metrics_port: int
+    options: tuple[str, ...] = ()
     running: process.Running | None = None
 
     @classmethod
@@ -86,6 +87,7 @@ class Triton:
             yield from (f"--{name}-address=127.0.0.1", f"--{name}-port={port}")
         yield from ("--strict-readiness=true", "--disable-auto-complete-config", "--exit-on-error=false")
         yield f"--backend-config=python,shm-region-prefix-name={self._shared}"
+        yield from self.options
         yield from ("--exit-timeout-secs=3", "--http-thread-count=1")
 
 

@@ -38,6 +38,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "map_key_wrong": "The key does not open the map.",
         "map_row_unreadable": "A row of the map was changed or damaged.",
         "map_unreadable": "The key map is not a key map, or is damaged.",
+        "triton_certificates": "The certificates to trust a Triton server by cannot be read.",
         "model_missing": "A model that the policy requires is not materialised.",
         "model_altered": "A model's weights are not the ones that were pinned.",
         "model_graph_invalid": "A model's graph cannot be used.",

@@ -62,14 +62,14 @@ def inference_line(settings: Settings, *, is_needed: bool) -> Iterator[RemoteMod
         session.close()
 
 
-def check_inference(settings: Settings, roles: Collection[Role]) -> None:
+def check_inference(settings: Settings, roles: Collection[Role], *, deadline_seconds: float | None = None) -> None:
     """Really ask every server that is set, for health; nothing to ask when children run their models themselves.
 
     Raises ``InferenceFailed`` or ``ModelMissing``.
     """
     if not uses_triton(settings):
         return
-    session = open_triton(settings)
+    session = open_triton(settings, deadline_seconds=deadline_seconds)
     try:
         session.check(roles)
     finally:

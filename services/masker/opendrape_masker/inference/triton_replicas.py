@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import grpc  # type: ignore[import-untyped]
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
-from opendrape.errors import InferenceFailed, ModelMissing, OpenDrapeError
+from opendrape.errors import ConfigurationError, InferenceFailed, ModelMissing, OpenDrapeError
 
 Answer = TypeVar("Answer")
 _REST_SECONDS = 5.0
@@ -30,13 +31,11 @@ _CHANNEL = [
 
 
 class Replica:
-    """One address. ``rests_until``: asked last until then, because it did not answer lately."""
+    """One address, by TLS when certificates to trust are given. ``rests_until``: asked last until then, because it did
+    not answer lately."""
 
     def __init__(self, url: str, ca_file: Path | None) -> None:
-        trusted = str(ca_file) if ca_file else None
-        self.client = InferenceServerClient(
-            url, ssl=ca_file is not None, root_certificates=trusted, channel_args=list(_CHANNEL)
-        )
+        self.client = InferenceServerClient(url, creds=_credentials(ca_file), channel_args=list(_CHANNEL))
         self.rests_until = 0.0
 
 
@@ -103,6 +102,16 @@ class Replicas:
             raise
         replica.rests_until = 0.0
         return answer
+
+
+def _credentials(ca_file: Path | None) -> grpc.ChannelCredentials | None:
+    if ca_file is None:
+        return None
+    try:
+        return grpc.ssl_channel_credentials(ca_file.read_bytes())
+    except OSError as error:
+        message = "the certificates that OPENDRAPE_TRITON__CA_FILE names cannot be read"
+        raise ConfigurationError(message, reason="triton_certificates") from error
 
 
 def _translated(status: str | None) -> OpenDrapeError:
