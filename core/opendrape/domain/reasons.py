@@ -178,6 +178,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "inference_output_not_finite": "A model answered with numbers that are none.",
         "inference_output_shape": "A model's answer has the wrong shape.",
         "inference_unavailable": "The server that runs the models does not answer.",
+        "model_not_served": "The server does not serve a model as it is pinned here; a rollout may be under way.",
         "inference_timeout": "A model did not answer in time.",
         "child_crashed": "The process that reads the video died.",
         "child_error": "The process that reads the video failed.",
