@@ -135,7 +135,7 @@ def report(label: str, rows: Sequence[Row], engine: Sequence[str], load: Sequenc
         f"\nRunnable processes at the start and at the end: {load[0]:.0f} and {load[1]:.0f}." + _doubt(load),
         "\n## Bare calls\n",
         "Pictures a second; in brackets processor milliseconds of the asking process for one picture: the whole look",
-        "where it looks itself, else what it costs to ask. In the last column both ends of the pipes are in that process.",
+        "where it looks itself, else what it costs to ask. In the last column it is at both ends of the pipes.",
         "",
         "| model | batch, height, width | callers | ONNX Runtime here | Triton | Triton through the child's pipes |",
         "|---|---|---|---|---|---|",
