@@ -37,6 +37,13 @@ class KeySettings(_Group):
     map_file: Path | None = Field(
         default=None, description="the encrypted map; default: key_map.sqlite3 in the state folder"
     )
+    map_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="`postgresql://...` of the key map, apart from the catalogue; empty: SQLite in the state folder",
+    )
+    map_key: SecretStr = Field(
+        default=SecretStr(""), description="content of the map's key file, for a cluster's secrets; empty: the file"
+    )
     map_key_file: Path | None = Field(default=None, description="default: keys/map.json in the state folder")
     receipt_key_file: Path | None = Field(default=None, description="default: keys/receipt.pem in the state folder")
 
@@ -236,6 +243,11 @@ class Settings(BaseSettings):
     def key_map_path(self) -> Path:
         """The encrypted map."""
         return self.keys.map_file or self.state_dir / "key_map.sqlite3"
+
+    @property
+    def has_shared_map(self) -> bool:
+        """True when the map is in PostgreSQL, shared by many processes."""
+        return bool(self.keys.map_url.get_secret_value())
 
     @property
     def work_dir(self) -> Path:

@@ -39,6 +39,8 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "private_file_not_writable": "A private file cannot be written.",
         "map_key_version_missing": "The key file lacks a key that rows of the map were written with.",
         "map_key_wrong": "The key does not open the map.",
+        "map_key_not_writable": "The map's key is given by a setting; only a key file can be rotated.",
+        "map_url": "The key map's address cannot be used.",
         "map_row_unreadable": "A row of the map was changed or damaged.",
         "map_unreadable": "The key map is not a key map, or is damaged.",
         "model_missing": "A model that the policy requires is not materialised.",

@@ -45,7 +45,7 @@ def claim_item(tx: Transaction, item_id: int, *, owner: str, lease_seconds: floa
 
 
 def oldest_due(tx: Transaction, kinds: Collection[WorkKind]) -> Select[Any]:
-    """The query for the next item; SQLite has one writer at a time, so nobody else can be given the same."""
+    """The query for the next item. A row that another claim holds is skipped where the database can (not SQLite)."""
     return (
         select(work_items)
         .where(
@@ -56,6 +56,7 @@ def oldest_due(tx: Transaction, kinds: Collection[WorkKind]) -> Select[Any]:
         )
         .order_by(work_items.c.due_at, work_items.c.item_id)
         .limit(1)
+        .with_for_update(skip_locked=True)
     )
 
 
