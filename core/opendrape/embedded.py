@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from opendrape.adapters.local_blobs import LocalBlobStore
+from opendrape.audit.sealer import AuditSealer
 from opendrape.bootstrap import Container
 from opendrape.errors import TransientError
+from opendrape.ledger.frame_cleaning import FrameCleaner
 from opendrape.ledger.tidying import Tidier
 from opendrape.ledger.worker import Caretaker, Worker
 from opendrape.serving.threads import Runnable, Services
 from opendrape.state_folder import empty_folder, sole_owner
 from opendrape_ingest.composition import build_ingest
 from opendrape_masker.composition import build_masker
+from opendrape_masker.presence import Presence
 from opendrape_uploader.composition import build_uploader
 
 
@@ -27,12 +30,14 @@ def embedded(
     """
     with sole_owner(container.settings.state_dir):
         _sweep(container)
-        services = Services(container.catalogue, [*compose(container, notice), *more])
+        sealer = _sealer(container)
+        services = Services(container.catalogue, [*compose(container, notice), sealer, *more])
         services.start()
         try:
             yield services
         finally:
             services.stop()
+            sealer.finish()
         _tidy(container)
 
 
@@ -50,7 +55,14 @@ def compose(container: Container, notice: Callable[[str], None] = lambda _text: 
         sweep_seconds=container.settings.work.sweep_seconds,
     )
     tidiers = [] if container.settings.work.keep_intermediate else [_tidier(container)]
-    return [caretaker, *tidiers, *workers]
+    return [caretaker, *tidiers, FrameCleaner(container), Presence(container), *workers]
+
+
+def _sealer(container: Container) -> AuditSealer:
+    chosen = container.settings.audit
+    return container.audit.sealer(
+        container.metrics, seal_seconds=chosen.seal_seconds, anchor_seconds=chosen.anchor_seconds
+    )
 
 
 def _tidier(container: Container) -> Tidier:

@@ -10,8 +10,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from opendrape.domain.access import Role
 from opendrape.domain.pseudonym import Scheme
 from opendrape.errors import ConfigurationError
+
+TokenAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""Signatures with a public key only: a shared secret would make whoever checks a token able to make one."""
 
 
 class _Group(BaseModel):
@@ -135,6 +139,7 @@ class BlobSettings(_Group):
     sas_token: SecretStr | None = Field(default=None, description="with the URL: a token for both containers")
     destination_container: str = Field(default="", description="for outputs and receipts; empty: the output folder")
     destination_prefix: str = Field(default="", description="put before every output's name")
+    source_container: str = Field(default="", description="with originals that are registered where they lie")
     work_container: str = Field(default="", description="for intermediate results; empty: the state folder")
     work_prefix: str = Field(default="", description="put before every intermediate result's name")
     block_bytes: int = Field(default=4 * 2**20, ge=64 * 1024, le=256 * 2**20, description="sent at a time")
@@ -160,11 +165,68 @@ class TritonSettings(_Group):
         return tuple(address.strip() for address in self.urls.split(",") if address.strip())
 
 
+class RetentionSettings(_Group):
+    """How long outputs stay. Off by default; receipts and audit always stay."""
+
+    output_days: int = Field(default=0, ge=0, description="outputs older than this may go; 0: they stay for ever")
+
+
 class GatewaySettings(_Group):
     """The HTTP door."""
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0: any free one")
+    max_body_bytes: int = Field(default=2**20, gt=0, description="longest request body, uploads apart")
+    body_silence_seconds: float = Field(default=20.0, gt=0, description="a body that pauses longer is refused")
+
+
+class AccessSettings(_Group):
+    """Who may use the HTTP door."""
+
+    first_key_file: Path | None = Field(
+        default=None, description="file with an API key that opens the door as admin; for a first start in a cluster"
+    )
+    key_days: float = Field(default=90.0, gt=0, le=366, description="life of a new API key unless told otherwise")
+    failed_sign_ins_per_minute: int = Field(
+        default=20, ge=1, description="more than this from one address: new credentials from there wait a minute"
+    )
+    metrics: Literal["loopback", "open", "signed_in"] = Field(
+        default="loopback",
+        description="who may read /metrics without a key: anybody while the door listens on loopback, anybody, nobody",
+    )
+
+
+class OidcSettings(_Group):
+    """Sign-in with tokens of an OpenID Connect issuer."""
+
+    issuer: str = Field(default="", description="exact `iss` of the tokens, https; empty: API keys only")
+    audience: str = Field(default="", description="exact `aud` of the tokens: this installation's name at the issuer")
+    jwks_url: str = Field(default="", description="where the issuer's keys are; empty: asked by discovery")
+    algorithms: tuple[TokenAlgorithm, ...] = Field(default=("RS256", "ES256"), description="signatures accepted")
+    clients: tuple[str, ...] = Field(default=(), description="`azp` or `appid` accepted; empty: any")
+    subject_claim: str = Field(default="sub", description="immutable id of the person; `oid` for Entra ID")
+    roles_claim: str = Field(default="roles", description="claim with the roles; dots step into objects")
+    roles: dict[str, Role] = Field(
+        default_factory=dict, description="the issuer's role names -> ours, as JSON; empty: they are called alike"
+    )
+    clock_skew_seconds: float = Field(default=30.0, ge=0, le=300, description="tolerance for the issuer's clock")
+    keys_fresh_seconds: float = Field(
+        default=3600.0, gt=0, description="age at which the issuer's keys are fetched anew"
+    )
+    keys_stale_seconds: float = Field(
+        default=86400.0, gt=0, description="age up to which known keys serve while the issuer does not answer"
+    )
+    refetch_seconds: float = Field(default=60.0, gt=0, description="shortest time between two fetches of keys")
+    timeout_seconds: float = Field(default=5.0, gt=0, description="longest wait for the issuer")
+
+
+class AuditSettings(_Group):
+    """The chain of the audit."""
+
+    key_file: Path | None = Field(default=None, description="default: keys/audit.json in the state folder")
+    anchor_file: Path | None = Field(default=None, description="default: audit.anchors in the state folder")
+    seal_seconds: float = Field(default=10.0, gt=0, description="how often new events are sealed")
+    anchor_seconds: float = Field(default=60.0, gt=0, description="how often the chain's head is anchored")
 
 
 class BusSettings(_Group):
@@ -189,6 +251,19 @@ class BusSettings(_Group):
     def is_used(self) -> bool:
         """True when workers are woken over a bus."""
         return self.connection_string is not None or bool(self.namespace)
+
+
+class FrameSettings(_Group):
+    """Requests for single frames."""
+
+    max_segments: int = Field(default=100, ge=1, description="segments that one request may name")
+    max_frames: int = Field(default=10_000, ge=1, description="frames that one request may ask for")
+    max_open_requests: int = Field(default=5, ge=1, description="requests for frames that one user may have open")
+    default_level: str = Field(default="faces", description="policy of a request for frames that names none")
+    default_format: Literal["jpg", "png", "webp"] = Field(default="jpg", description="pictures of a request")
+    token_hours: float = Field(default=24.0, gt=0, description="how long a download token is good for")
+    keep_hours: float = Field(default=168.0, gt=0, description="how long the pictures of a request are kept")
+    cleanup_hours: float = Field(default=6.0, gt=0, description="how often expired tokens and pictures are removed")
 
 
 class LogSettings(_Group):
@@ -220,7 +295,12 @@ class Settings(BaseSettings):
     service: ServiceSettings = ServiceSettings()
     blobs: BlobSettings = BlobSettings()
     triton: TritonSettings = TritonSettings()
+    retention: RetentionSettings = RetentionSettings()
     gateway: GatewaySettings = GatewaySettings()
+    frames: FrameSettings = FrameSettings()
+    access: AccessSettings = AccessSettings()
+    oidc: OidcSettings = OidcSettings()
+    audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
     bus: BusSettings = BusSettings()
 
@@ -238,6 +318,16 @@ class Settings(BaseSettings):
     def receipt_key_path(self) -> Path:
         """Where the receipt signing key is; the public key lies beside it as ``.pub``."""
         return self.keys.receipt_key_file or self.state_dir / "keys" / "receipt.pem"
+
+    @property
+    def audit_key_path(self) -> Path:
+        """Where the keys that seal the audit are."""
+        return self.audit.key_file or self.state_dir / "keys" / "audit.json"
+
+    @property
+    def audit_anchor_path(self) -> Path:
+        """Where the heads of the audit's chain are kept, outside the catalogue."""
+        return self.audit.anchor_file or self.state_dir / "audit.anchors"
 
     @property
     def key_map_path(self) -> Path:

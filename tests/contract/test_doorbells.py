@@ -10,10 +10,12 @@ import pytest
 from opendrape.adapters.in_process_doorbell import InProcessDoorbell
 from opendrape.ports.doorbell import Doorbell
 from tests.contract.doorbell_contract import DoorbellContract
-from tests.servers.bus_fixture import Namespace, broker
+from tests.servers.bus_fixture import Namespace, broker, forgives_the_sdk, tidy
 from tests.servers.servicebus import BrokerThread
 
-__all__ = ["broker"]
+__all__ = ["broker", "tidy"]
+
+pytestmark = [forgives_the_sdk, pytest.mark.usefixtures("tidy")]
 
 
 @contextmanager

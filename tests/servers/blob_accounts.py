@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from azure.storage.blob import BlobClient, ContainerClient
@@ -45,19 +44,20 @@ class RottenContainer(AzureBlobStore):
 
     def __init__(self, azurite: Azurite, container: str) -> None:
         super().__init__(Account(azurite.connection_string()), container, tuning=QUICK)
-        self._azurite, self._there = azurite, container
+        connect = self.session.connected
 
-    async def _connected(self) -> Container:
-        container = await super()._connected()
-        commit = container.commit
+        async def connected() -> Container:
+            opened = await connect()
+            opened.commit = _rotting(opened, azurite, container)  # type: ignore[method-assign]
+            return opened
 
-        async def rotting(name: str, sent: Sent) -> bool:
-            done = await commit(name, sent)
-            overwrite_behind(self._azurite, self._there, name)
-            return done
-
-        container.commit = rotting  # type: ignore[method-assign]
-        return container
+        self.session.connected = connected  # type: ignore[method-assign]
 
 
-__all__ = ["QUICK", "Path", "RottenContainer", "container_behind", "opened", "overwrite_behind"]
+def _rotting(opened: Container, azurite: Azurite, container: str) -> Any:
+    async def commit(name: str, sent: Sent) -> bool:
+        done = await Container.commit(opened, name, sent)
+        overwrite_behind(azurite, container, name)
+        return done
+
+    return commit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 from collections.abc import Iterator
@@ -19,6 +20,11 @@ from tests.servers.used import took_part
 
 QUICK = {"retry_backoff_factor": 0.05}
 """Options of the SDK's client that make its retries short."""
+
+forgives_the_sdk = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
+)
+"""The SDK drops sockets unclosed when a broker vanishes under it; ``tidy`` lets them go within the test."""
 
 _numbers = itertools.count(1)
 
@@ -74,6 +80,13 @@ def broker() -> Iterator[BrokerThread]:
     with broker_thread() as running:
         took_part("Service Bus", "stand-in of this repository, azure-servicebus over a loopback socket")
         yield running
+
+
+@pytest.fixture
+def tidy() -> Iterator[None]:
+    """Collect what the SDK left, while its warnings are still forgiven."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

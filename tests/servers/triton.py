@@ -43,8 +43,12 @@ class Triton:
         """Where its gRPC is."""
         return f"127.0.0.1:{self.grpc_port}"
 
-    def start(self, *, seconds: float = 60.0) -> None:
-        """Start it and wait until it and every model are ready."""
+    @property
+    def _shared(self) -> str:
+        return f"opendrape_triton_{self.grpc_port}_"
+
+    def start(self, *, seconds: float = 60.0, wait_for: str = "ready") -> None:
+        """Start it and wait until it and every model are ``ready`` (or only until it is ``live``)."""
         packages = _packages()
         environment = {
             "LD_LIBRARY_PATH": str(packages / "nvidia_pytriton.libs"),
@@ -54,18 +58,20 @@ class Triton:
         }
         command = [str(packages / "pytriton/tritonserver/bin/tritonserver"), *self._options(_backends(self.folder))]
         self.running = process.start(command, log=self.folder / "triton.log", environment=environment)
-        process.wait_until(self.is_ready, self.running, seconds=seconds)
+        process.wait_until(lambda: self.is_well(wait_for), self.running, seconds=seconds)
         took_part("Triton", "tritonserver 2.51.0 with its Python backend, on the processor")
 
     def stop(self) -> None:
-        """End it; idempotent."""
+        """End it and take away the memory that its backend shares, which a killed one leaves; idempotent."""
         if self.running is not None:
             self.running.stop()
+        for left in Path("/dev/shm").glob(f"{self._shared}*"):
+            left.unlink(missing_ok=True)
 
-    def is_ready(self) -> bool:
-        """True when the server says so of itself and of every model."""
+    def is_well(self, how: str = "ready") -> bool:
+        """True when the server says so of itself: ``live``, or ``ready`` with every model."""
         with contextlib.suppress(OSError, urllib.error.URLError):
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/v2/health/ready", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/v2/health/{how}", timeout=2) as answer:
                 return bool(answer.status == 200)
         return False
 
@@ -79,6 +85,7 @@ class Triton:
         for name, port in (("grpc", self.grpc_port), ("http", self.http_port), ("metrics", self.metrics_port)):
             yield from (f"--{name}-address=127.0.0.1", f"--{name}-port={port}")
         yield from ("--strict-readiness=true", "--disable-auto-complete-config", "--exit-on-error=false")
+        yield f"--backend-config=python,shm-region-prefix-name={self._shared}"
         yield from ("--exit-timeout-secs=3", "--http-thread-count=1")
 
 

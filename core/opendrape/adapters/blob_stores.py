@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opendrape.adapters.local_blobs import LocalBlobStore
+from opendrape.adapters.local_sources import LocalSources
 from opendrape.errors import ConfigurationError, StorageUnavailable
 from opendrape.ports.blobs import BlobStore
+from opendrape.ports.key_map import KeyMap
+from opendrape.ports.sources import SourceStore
 from opendrape.settings import BlobSettings, Settings
 
 if TYPE_CHECKING:
-    from opendrape.adapters.azure_blobs import AzureBlobStore
+    from opendrape.adapters.azure_blobs import AzureBlobStore, Tuning
+    from opendrape.adapters.azure_blobs.account import Account
+    from opendrape.adapters.azure_blobs.sources import RawContainer
 
 
 def open_blob_stores(settings: Settings, opened: ExitStack, *, create: bool = True) -> tuple[BlobStore, BlobStore]:
@@ -28,6 +33,29 @@ def open_work(settings: Settings, opened: ExitStack, *, create: bool = True) -> 
     """Work blobs alone."""
     blobs = settings.blobs
     return _chosen(settings, blobs.work_container, blobs.work_prefix, settings.work_dir, opened, create)
+
+
+def open_sources(settings: Settings, key_map: KeyMap, opened: ExitStack) -> SourceStore:
+    """Originals in folders and, where a container is set, in it."""
+    local = LocalSources(key_map)
+    if not settings.blobs.source_container:
+        return local
+    from opendrape.adapters.azure_blobs.sources import BlobSources
+
+    return BlobSources(key_map, open_raw(settings, opened), local)
+
+
+def open_raw(settings: Settings, opened: ExitStack) -> RawContainer:
+    """The container with originals. ``ConfigurationError`` when none is set."""
+    name = settings.blobs.source_container
+    if not name:
+        raise ConfigurationError("set OPENDRAPE_BLOBS__SOURCE_CONTAINER", reason="blob_settings")
+    account, tuning = _account(settings), _tuning(settings)
+    from opendrape.adapters.azure_blobs.sources import RawContainer
+
+    raw = RawContainer(account, name, tuning)
+    opened.callback(raw.close)
+    return raw
 
 
 def shown_destination(settings: Settings) -> Path:
@@ -60,8 +88,15 @@ def _chosen(
 
 
 def _azure(settings: Settings, container: str, prefix: str, create: bool) -> AzureBlobStore:
+    account, tuning = _account(settings), _tuning(settings)
+    from opendrape.adapters.azure_blobs import AzureBlobStore
+
+    scratch = settings.scratch_dir / "blobs"
+    return AzureBlobStore(account, container, prefix=prefix, scratch=scratch, create=create, tuning=tuning)
+
+
+def _account(settings: Settings) -> Account:
     try:
-        from opendrape.adapters.azure_blobs import AzureBlobStore, Tuning
         from opendrape.adapters.azure_blobs.account import Account
     except ImportError:
         raise ConfigurationError("containers need the extra `cluster`", reason="blob_settings") from None
@@ -71,20 +106,22 @@ def _azure(settings: Settings, container: str, prefix: str, create: bool) -> Azu
             "a container is set but no account: set OPENDRAPE_BLOBS__ACCOUNT_URL or OPENDRAPE_BLOBS__CONNECTION_STRING",
             reason="blob_settings",
         )
-    account = Account(
+    return Account(
         connection_string=blobs.connection_string.get_secret_value() if blobs.connection_string else "",
         url=blobs.account_url,
         sas_token=blobs.sas_token.get_secret_value() if blobs.sas_token else "",
     )
-    tuning = Tuning(
+
+
+def _tuning(settings: Settings) -> Tuning:
+    from opendrape.adapters.azure_blobs.tuning import Tuning
+
+    blobs = settings.blobs
+    return Tuning(
         block_bytes=blobs.block_bytes,
         parallel=blobs.parallel,
         request_seconds=blobs.request_seconds,
         attempts=blobs.attempts,
-    )
-    # children may read no other place than the scratch folder's files that they are given
-    return AzureBlobStore(
-        account, container, prefix=prefix, scratch=settings.scratch_dir / "blobs", create=create, tuning=tuning
     )
 
 

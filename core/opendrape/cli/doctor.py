@@ -107,6 +107,17 @@ def _models(settings: Settings) -> Iterator[Finding]:
         # `full` promises more than any model of this build; only the default level must work for a fit machine
         state = "ok" if not missing else "wrong" if name == _DEFAULT_POLICY else "note"
         yield Finding(f"policy {name}", state, text)
+    yield from _stand_ins(settings)
+
+
+def _stand_ins(settings: Settings) -> Iterator[Finding]:
+    """Where a less preferred model serves, because the better one was out of reach when models were fetched."""
+    from opendrape_masker.model_choice import passed_over
+
+    policies = [policy_named(settings, name) for name in policy_names(settings.policy_folders)]
+    roles = frozenset(role for policy in policies for role in policy.roles)
+    for one in passed_over(settings.model_repository, settings.models_dir, roles):
+        yield Finding(f"models for {one.role}", "note", one.sentence)
 
 
 def _inference(settings: Settings) -> Iterator[Finding]:

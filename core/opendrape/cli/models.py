@@ -43,7 +43,7 @@ def sync_models(
         _tell_dry(terminal, settings, target)
         return
     states = fetch(settings, None, terminal, target=target)
-    terminal.result({"models": [asdict(state) for state in states]})
+    terminal.result({"models": [asdict(state) for state in states], "passed_over": _tell_stand_ins(terminal, settings)})
 
 
 def prepare_models(terminal: Terminal, settings: Settings, policy: Policy) -> None:
@@ -110,4 +110,14 @@ def _tell_dry(terminal: Terminal, settings: Settings, chosen: str) -> None:
     here = {folder.name: is_materialised(folder, target) for folder in read_repository(settings.model_repository)}
     for name, present in here.items():
         terminal.say(f"  {'present' if present else 'would fetch':12} {name}")
-    terminal.result({"dry_run": True, "models": here})
+    terminal.result({"dry_run": True, "models": here, "passed_over": _tell_stand_ins(terminal, settings)})
+
+
+def _tell_stand_ins(terminal: Terminal, settings: Settings) -> list[dict[str, object]]:
+    """Where a less preferred model serves although a better one is known; the same words as `doctor`."""
+    from opendrape_masker.model_choice import passed_over
+
+    found = list(passed_over(settings.model_repository, settings.models_dir, frozenset(Role)))
+    for one in found:
+        terminal.say(f"  note: models for {one.role}: {one.sentence}")
+    return [asdict(one) for one in found]

@@ -28,7 +28,7 @@ from opendrape.cli.models import prepare_models
 from opendrape.cli.progress import shown_progress
 from opendrape.cli.run_table import RETRYABLE, printable, show_outcomes
 from opendrape.cli.scanning import scan_shown
-from opendrape.cli.scene_options import AllowUnverified, DeviceId
+from opendrape.cli.scene_options import AllowUnverified, DeviceId, Intervals, confirmed_for_one
 from opendrape.cli.standing import Journey
 from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy
@@ -58,6 +58,7 @@ def run(
     policy: PolicyName = "faces",
     device: DeviceId = None,
     allow_unverified_device: AllowUnverified = False,
+    interval: Intervals = None,
     state_dir: StateDir = None,
     retry: Retry = False,
     cluster: Cluster = False,
@@ -74,6 +75,8 @@ def run(
     if output is None and not (cluster or settings.blobs.destination_container):
         raise typer.BadParameter("name a folder, or set OPENDRAPE_BLOBS__DESTINATION_CONTAINER", param_hint="--output")
     chosen = policy_named(settings, policy, device=device, allow_unverified=allow_unverified_device)
+    said = confirmed_for_one(interval, source)
+    chosen = chosen.model_copy(update={"out_of_body": chosen.out_of_body.with_confirmed(said)})
     if dry_run:
         raise typer.Exit(_dry(terminal, settings, source, chosen))
     workplace = elsewhere if cluster else _in_this_process

@@ -73,10 +73,13 @@ def serve(
 
 def _door(container: Container, terminal: Terminal, host: str | None, port: int | None) -> GatewayThread:
     from opendrape_gateway.composition import create_app
+    from opendrape_gateway.first_key import ensure_first_key
+    from opendrape_masker.health import masker_checks
 
+    ensure_first_key(container, notice=terminal.notice)
     chosen = container.settings.gateway
     return GatewayThread(
-        app=create_app(container),
+        app=create_app(container, more_checks=masker_checks(container.settings)),
         host=chosen.host if host is None else host,
         port=chosen.port if port is None else port,
         terminal=terminal,

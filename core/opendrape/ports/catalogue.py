@@ -91,6 +91,12 @@ class Catalogue(Protocol):
         ``IllegalTransition`` in any state but ``delivered``.
         """
 
+    def retire(self, asset_id: str, after: AssetState, *, actor: str) -> Asset:
+        """Say that a delivered output is to be ``archived`` or ``deleted``: nobody delivers it again. Idempotent.
+
+        ``IllegalTransition`` where the table does not allow it. What was published stays recorded.
+        """
+
     def cancel(self, asset_id: str, *, actor: str) -> Asset:
         """Cancel an asset and its open items; a leased item becomes stale. ``IllegalTransition`` when terminal."""
 
@@ -107,7 +113,7 @@ class Catalogue(Protocol):
         """The chunk plan in order; empty before planning."""
 
     def work_items(self, asset_id: str) -> Sequence[WorkItem]:
-        """Every item of the asset's present policy, oldest first."""
+        """Every item of the journey under the asset's present policy, oldest first; none of kind ``frames``."""
 
     def artefacts(self, asset_id: str, policy_digest: str, kind: ArtefactKind) -> Sequence[Artefact]:
         """Stored results in chunk order. A timeline does not depend on the policy: it is found under every digest."""

@@ -53,7 +53,7 @@ def health(desk: AtDesk, response: Response) -> HealthAnswer:
     response_class=Response,
     responses={
         200: {"description": "Prometheus text format", "content": {"text/plain": {"schema": {"type": "string"}}}},
-        **documented(421, 500),
+        **documented(401, 421, 429, 500),
     },
 )
 def metrics(desk: AtDesk) -> Response:

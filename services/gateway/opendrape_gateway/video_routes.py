@@ -7,15 +7,17 @@ import re
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
+from opendrape.domain.access import Scope
 from opendrape.errors import NotFound
+from opendrape_gateway.callers import needs
 from opendrape_gateway.desk import AtDesk
 from opendrape_gateway.problems import documented
 from opendrape_gateway.schemas import Video, VideoList, VideoState
 from opendrape_gateway.videos import list_videos, show_video
 
-router = APIRouter(tags=["videos"])
+router = APIRouter(tags=["videos"], dependencies=[Depends(needs(scope=Scope.READ))])
 
 _ASSET_ID = r"[a-z0-9-]{1,64}"
 _LINK = {"Link": {"description": 'rel="next", when there is a next page', "schema": {"type": "string"}}}
@@ -26,7 +28,7 @@ _TAG = {"ETag": {"description": "tag of this representation", "schema": {"type":
     "/api/videos/",
     operation_id="listVideos",
     summary="List videos",
-    responses={200: {"headers": _LINK}, **documented(421, 422, 500, 503)},
+    responses={200: {"headers": _LINK}, **documented(401, 403, 421, 422, 429, 500, 503)},
 )
 @router.get("/api/videos", include_in_schema=False)
 def list_all(
@@ -53,7 +55,7 @@ def list_all(
     responses={
         200: {"headers": _TAG},
         304: {"description": "Not Modified: the tag in If-None-Match is still right"},
-        **documented(404, 421, 422, 500, 503),
+        **documented(401, 403, 404, 421, 422, 429, 500, 503),
     },
 )
 @router.get("/api/videos/{asset_id}", include_in_schema=False)

@@ -8,25 +8,22 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO
 
-from opendrape.adapters.azure_blobs.account import Account, check_container_name
-from opendrape.adapters.azure_blobs.answers import translated
+from opendrape.adapters.azure_blobs.account import Account
 from opendrape.adapters.azure_blobs.container import Container
 from opendrape.adapters.azure_blobs.facts import Facts
-from opendrape.adapters.azure_blobs.loop import LoopThread
 from opendrape.adapters.azure_blobs.putting import Source, put
 from opendrape.adapters.azure_blobs.reading import Version
 from opendrape.adapters.azure_blobs.seekable import BUFFER_BYTES, RangedFile
+from opendrape.adapters.azure_blobs.session import ContainerSession
 from opendrape.adapters.azure_blobs.tuning import RANGE_BYTES, Tuning
 from opendrape.adapters.store_folders import check_name, is_part
 from opendrape.errors import ConfigurationError, NotFound, StorageUnavailable
 from opendrape.ports.blobs import BlobEntry, BlobStore, StoredBlob
-
-_T = TypeVar("_T")
 
 
 class AzureBlobStore(BlobStore):
@@ -46,21 +43,19 @@ class AzureBlobStore(BlobStore):
         create: bool = True,
         tuning: Tuning = Tuning(),
     ) -> None:
-        check_container_name(container)
-        self._prefix = _checked_prefix(prefix)
-        self._account, self._name, self._scratch = account, container, scratch
-        self._create, self._tuning = create, tuning
-        self._loop = LoopThread("opendrape-blobs")
-        self._container: Container | None = None
+        self._scratch = scratch
+        self.session = ContainerSession(
+            account, container, prefix=_checked_prefix(prefix), create=create, tuning=tuning
+        )
 
     def close(self) -> None:
         """End connections and thread. Idempotent; a later call opens them again."""
-        self._loop.close(self._leave())
+        self.session.close()
 
     @property
     def requests(self) -> int:
         """How many requests were made so far, repeated ones too."""
-        return self._container.ask.asked if self._container else 0
+        return self.session.requests
 
     def put(self, name: str, source: Path, *, sha256: str) -> StoredBlob:
         """See the port. Reasons: ``source_unreadable``, ``source_differs``, ``read_back_differs``."""
@@ -87,7 +82,7 @@ class AzureBlobStore(BlobStore):
                 found = await container.reader.digests(version, careful=True)
             return StoredBlob(name, found.sha256, found.md5, found.size_bytes)
 
-        return self._do(read)
+        return self.session.do(read)
 
     def open(self, name: str) -> BinaryIO:
         """See the port. Ranges of the version that was opened; another one raises ``StorageUnavailable``."""
@@ -95,10 +90,10 @@ class AzureBlobStore(BlobStore):
 
         def read_range(offset: int, count: int) -> bytes:
             count = min(count, RANGE_BYTES)
-            return self._do(lambda container: container.reader.range(version, offset, count))
+            return self.session.do(lambda container: container.reader.range(version, offset, count))
 
         def read_rest(offset: int) -> bytes:
-            return self._do(lambda container: _rest(container, version, offset))
+            return self.session.do(lambda container: _rest(container, version, offset))
 
         return io.BufferedReader(RangedFile(facts.size_bytes, read_range, read_rest), BUFFER_BYTES)
 
@@ -108,21 +103,21 @@ class AzureBlobStore(BlobStore):
         facts, version = self._visible(name)
         with self._room_for(facts.size_bytes) as folder:
             path = folder / name.rpartition("/")[2]
-            if self._do(lambda container: _download(container, version, path)) != facts.sha256:
+            if self.session.do(lambda container: _download(container, version, path)) != facts.sha256:
                 raise StorageUnavailable(reason="read_back_differs")
             yield path
 
     def exists(self, name: str) -> bool:
         """See the port."""
         check_name(name)
-        facts = self._do(lambda container: container.look(name))
+        facts = self.session.do(lambda container: container.look(name))
         return facts is not None and facts.is_verified
 
     def list(self, prefix: str = "") -> Iterator[BlobEntry]:
         """See the port. Blobs that nobody has read back, and those of other programs, are left out."""
         token: str | None = None
         while True:
-            found, token = self._do(lambda container, token=token: container.page(prefix, token))  # type: ignore[misc]
+            found, token = self.session.do(lambda container, token=token: container.page(prefix, token))  # type: ignore[misc]
             for name, facts in found:
                 if facts.is_verified and all(is_part(part) for part in name.split("/")):
                     yield BlobEntry(name, facts.size_bytes)
@@ -132,14 +127,14 @@ class AzureBlobStore(BlobStore):
     def delete(self, name: str) -> None:
         """See the port."""
         check_name(name)
-        self._do(lambda container: container.delete(name))
+        self.session.do(lambda container: container.delete(name))
 
     def check(self) -> None:
         """Stage a block under a name that no blob can have and ask for it: nothing becomes visible."""
-        self._do(lambda container: container.probe())
+        self.session.do(lambda container: container.probe())
 
     def _put(self, name: str, source: Source) -> StoredBlob:
-        return self._do(lambda container: put(container, name, source))
+        return self.session.do(lambda container: put(container, name, source))
 
     def _visible(self, name: str) -> tuple[Facts, Version]:
         check_name(name)
@@ -150,24 +145,7 @@ class AzureBlobStore(BlobStore):
                 raise NotFound
             return facts, container.version(name, facts)
 
-        return self._do(look)
-
-    def _do(self, work: Callable[[Container], Coroutine[Any, Any, _T]]) -> _T:
-        async def connected() -> _T:
-            return await work(await self._connected())
-
-        with translated():
-            return self._loop.call(connected())
-
-    async def _connected(self) -> Container:
-        if self._container is None:
-            self._container = Container(self._account, self._name, self._prefix, self._tuning, create=self._create)
-        return self._container
-
-    async def _leave(self) -> None:
-        container, self._container = self._container, None
-        if container is not None:
-            await container.close()
+        return self.session.do(look)
 
     @contextmanager
     def _room_for(self, size: int) -> Iterator[Path]:

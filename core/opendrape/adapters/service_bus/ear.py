@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 RECEIVE_SECONDS: Final = 5.0
 RENEW_SECONDS: Final = 5.0
 SETTLE_SECONDS: Final = 15.0
+SETTLE_TRIES: Final = 3
+"""After a detach the SDK renews but does not settle before the link is opened again."""
+
 UNTAKEN_SECONDS: Final = 2.0
 """A ring that nobody here wants for so long goes back: the worker that wanted it has found other work."""
 
@@ -170,15 +173,13 @@ class Ear:
         return False
 
     async def _renew_once(self, message: ServiceBusReceivedMessage, seconds: float) -> None:
-        from azure.servicebus.exceptions import MessageLockLostError
-
         if self._receiver is None:
             raise BusUnavailable
         try:
             work = self._receiver.renew_message_lock(message, timeout=max(0.1, seconds))
             await translated(work, seconds=seconds + 1.0)
         except BusUnavailable as error:
-            if isinstance(error.__cause__, MessageLockLostError):
+            if _is_lock_lost(error):
                 raise _LockLost from error
             raise
         self._answered_at = asyncio.get_running_loop().time()
@@ -193,6 +194,19 @@ class Ear:
 
     # -- letting go -----------------------------------------------------------------------------------------------
     async def _settle(self, message: ServiceBusReceivedMessage, verdict: Verdict) -> None:
+        for tries in range(SETTLE_TRIES):
+            try:
+                return await self._settle_once(message, verdict)
+            except BusUnavailable as error:
+                # It comes again, or it was done and the answer was lost: the ledger knows either way.
+                self._on_trouble("ring_not_settled", {"kind": self._kind.value, "exc_info": error})
+                if _is_lock_lost(error):
+                    return None
+            await asyncio.sleep(pause(tries, first=0.1, longest=2.0))
+            await self._reopen(OPEN_SECONDS)
+        return await self._drop()
+
+    async def _settle_once(self, message: ServiceBusReceivedMessage, verdict: Verdict) -> None:
         receiver = self._receiver
         if receiver is None:
             return
@@ -205,12 +219,13 @@ class Ear:
                 reason = verdict.reason or "error"
                 text = REASONS.get(reason, "A reason that this version does not know.")
                 work = receiver.dead_letter_message(message, reason=reason, error_description=text)
-        try:
-            await translated(work, seconds=SETTLE_SECONDS)
-        except BusUnavailable as error:
-            # It comes again, or it was done and the answer was lost: the ledger knows either way.
-            self._on_trouble("ring_not_settled", {"kind": self._kind.value, "exc_info": error})
-            await self._drop()
+        await translated(work, seconds=SETTLE_SECONDS)
+
+
+def _is_lock_lost(error: BusUnavailable) -> bool:
+    from azure.servicebus.exceptions import MessageLockLostError
+
+    return isinstance(error.__cause__, MessageLockLostError)
 
 
 class _LockLost(Exception):

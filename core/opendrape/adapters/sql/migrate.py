@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from opendrape.adapters.sql import access_tables  # noqa: F401 - its tables join METADATA
 from opendrape.adapters.sql.database import Database
 from opendrape.adapters.sql.postgresql import without_limits
 from opendrape.errors import ConfigurationError

@@ -94,8 +94,8 @@ class RelayedSession:
                     answer = self._waiting.pop(int(frame.head["id"]), None)
                 if answer is not None:  # else its caller has given up
                     answer.set_result(frame)
-        except (OSError, FrameBroken):
-            pass
+        except (OSError, FrameBroken, KeyError, TypeError, ValueError):
+            pass  # whatever came, nobody can be told apart any more: every caller hears it
         finally:
             self._break()
 

@@ -110,7 +110,7 @@ def _translated(status: str | None) -> OpenDrapeError:
     if code == "NOT_FOUND":
         return ModelMissing("the server does not serve this model as it is pinned")
     if code == "DEADLINE_EXCEEDED":
-        return InferenceFailed(reason="inference_timeout")
+        return InferenceFailed("the Triton server was too late", reason="inference_timeout")
     if code in ("UNAVAILABLE", "CANCELLED"):
-        return InferenceFailed(reason="inference_unavailable")
+        return InferenceFailed("a Triton server does not answer", reason="inference_unavailable")
     return InferenceFailed(f"the server answered with an error ({code})", reason="inference_failed")
