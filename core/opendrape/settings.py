@@ -52,6 +52,15 @@ class KeySettings(_Group):
     receipt_key_file: Path | None = Field(default=None, description="default: keys/receipt.pem in the state folder")
 
 
+class RedisSettings(_Group):
+    """Who does short chores in a cluster."""
+
+    url: SecretStr = Field(
+        default=SecretStr(""),
+        description="`redis://...`: one process does each chore (arq); empty: every process that takes care does them",
+    )
+
+
 class PseudonymSettings(_Group):
     """How pseudonyms are made."""
 
@@ -286,6 +295,7 @@ class Settings(BaseSettings):
     models_mirror: Path | None = Field(default=None, description="short form of OPENDRAPE_MODELS__MIRROR")
     catalogue: CatalogueSettings = CatalogueSettings()
     keys: KeySettings = KeySettings()
+    redis: RedisSettings = RedisSettings()
     pseudonym: PseudonymSettings = PseudonymSettings()
     ingest: IngestSettings = IngestSettings()
     work: WorkSettings = WorkSettings()

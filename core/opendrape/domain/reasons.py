@@ -40,6 +40,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "map_key_version_missing": "The key file lacks a key that rows of the map were written with.",
         "map_key_wrong": "The key does not open the map.",
         "map_key_not_writable": "The map's key is given by a setting; only a key file can be rotated.",
+        "redis_url": "The address of Redis cannot be used.",
         "map_url": "The key map's address cannot be used.",
         "map_row_unreadable": "A row of the map was changed or damaged.",
         "map_unreadable": "The key map is not a key map, or is damaged.",
