@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import SecretStr
 
@@ -22,6 +22,7 @@ from opendrape.ports.clock import Clock
 if TYPE_CHECKING:
     from arq import ArqRedis, Worker
     from arq.cron import CronJob
+    from arq.typing import StartupShutdown, WorkerCoroutine
 
 QUEUE: Final = "opendrape:chores"
 _LONGEST_SECONDS: Final = 300
@@ -96,7 +97,7 @@ class ArqChores(Chores):
             redis_pool=pool,
             queue_name=QUEUE,
             handle_signals=False,
-            on_startup=_greet,
+            on_startup=cast("StartupShutdown", _greet),
             job_timeout=_LONGEST_SECONDS,
             keep_result=_REMEMBER_SECONDS,
             max_tries=1,
@@ -110,10 +111,10 @@ class ArqChores(Chores):
 
 def check_redis_url(url: SecretStr) -> None:
     """``ConfigurationError`` (``redis_url``) for an address that cannot be one; connects to nothing."""
-    from redis.connection import parse_url
+    from redis import ConnectionPool
 
     try:
-        parse_url(url.get_secret_value())
+        ConnectionPool.from_url(url.get_secret_value())
     except ValueError:
         raise ConfigurationError("the address of Redis cannot be used", reason="redis_url") from None
 
@@ -136,7 +137,14 @@ def _cron(chore: Chore) -> CronJob:
         await asyncio.to_thread(attend, chore)
 
     when: dict[str, Any] = times_of_day(chore.every_seconds)
-    return cron(in_a_thread, name=chore.name, unique=True, keep_result=_REMEMBER_SECONDS, max_tries=1, **when)
+    return cron(
+        cast("WorkerCoroutine", in_a_thread),
+        name=chore.name,
+        unique=True,
+        keep_result=_REMEMBER_SECONDS,
+        max_tries=1,
+        **when,
+    )
 
 
 async def _greet(context: dict[Any, Any]) -> None:
