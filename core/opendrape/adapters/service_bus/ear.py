@@ -17,7 +17,7 @@ from opendrape.adapters.service_bus.held import Held
 from opendrape.adapters.service_bus.ring_message import RingUnreadable
 from opendrape.domain.reasons import REASONS
 from opendrape.domain.work import WorkKind
-from opendrape.errors import BusUnavailable
+from opendrape.errors import BusUnavailable, OpenDrapeError
 from opendrape.ports.doorbell import Fate, Verdict
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ SETTLE_TRIES: Final = 3
 UNTAKEN_SECONDS: Final = 2.0
 """A ring that nobody here wants for so long goes back: the worker that wanted it has found other work."""
 
-DOUBT_SECONDS: Final = 60.0
-"""After so long without a message a link is asked whether it lives: a dead one looks like an empty queue."""
-
 
 class Ear:
     """Listens on one queue for one job slot, while ``wanted`` is set, and offers what it hears."""
@@ -47,10 +44,11 @@ class Ear:
         *,
         wanted: asyncio.Event,
         exchange: Exchange,
+        doubt_seconds: float,
         on_trouble: OnTrouble,
     ) -> None:
         self._client, self._kind, self._wanted = client, kind, wanted
-        self._exchange, self._on_trouble = exchange, on_trouble
+        self._exchange, self._on_trouble, self._doubt_seconds = exchange, on_trouble, doubt_seconds
         self._receiver: ServiceBusReceiver | None = None
         self._failures = 0
         self._answered_at = 0.0
@@ -72,16 +70,16 @@ class Ear:
     async def _listen_once(self) -> None:
         try:
             message = await self._receive()
-        except BusUnavailable as error:
+            self._failures = 0
+            if message is not None:
+                await self._serve(message)
+        except Exception as error:  # noqa: BLE001 - the loop's edge: an ear that died would never be missed
             await self._failed(error)
-            return
-        self._failures = 0
-        if message is not None:
-            await self._serve(message)
 
-    async def _failed(self, error: BusUnavailable) -> None:
+    async def _failed(self, error: Exception) -> None:
         if not self._failures:
-            self._on_trouble("bus_silent", {"kind": self._kind.value, "reason": error.reason, "exc_info": error})
+            reason = error.reason if isinstance(error, OpenDrapeError) else "unexpected"
+            self._on_trouble("bus_silent", {"kind": self._kind.value, "reason": reason, "exc_info": error})
         self._failures += 1
         await self._drop()
         await asyncio.sleep(pause(self._failures))
@@ -95,7 +93,7 @@ class Ear:
         if messages:
             self._answered_at = now
             return messages[0]
-        if now - self._answered_at >= DOUBT_SECONDS:
+        if now - self._answered_at >= self._doubt_seconds:
             await translated(
                 receiver.peek_messages(1, sequence_number=1, timeout=RENEW_SECONDS), seconds=SETTLE_SECONDS
             )
