@@ -11,7 +11,16 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from opendrape.adapters.service_bus import ring_message
-from opendrape.adapters.service_bus.client import OPEN_SECONDS, BusClient, OnTrouble, body_of, closed, pause, translated
+from opendrape.adapters.service_bus.client import (
+    OPEN_SECONDS,
+    BusClient,
+    OnTrouble,
+    body_of,
+    close_soon,
+    closed,
+    pause,
+    translated,
+)
 from opendrape.adapters.service_bus.exchange import Exchange
 from opendrape.adapters.service_bus.held import Held
 from opendrape.adapters.service_bus.ring_message import RingUnreadable
@@ -65,7 +74,9 @@ class Ear:
                 await self._wanted.wait()
                 await self._listen_once()
         finally:
-            await self._drop()
+            receiver, self._receiver = self._receiver, None
+            if receiver is not None:
+                await closed(receiver)
 
     async def _listen_once(self) -> None:
         try:
@@ -81,7 +92,7 @@ class Ear:
             reason = error.reason if isinstance(error, OpenDrapeError) else "unexpected"
             self._on_trouble("bus_silent", {"kind": self._kind.value, "reason": reason, "exc_info": error})
         self._failures += 1
-        await self._drop()
+        self._drop()
         await asyncio.sleep(pause(self._failures))
 
     # -- hearing --------------------------------------------------------------------------------------------------
@@ -106,10 +117,10 @@ class Ear:
             self._answered_at = asyncio.get_running_loop().time()
         return self._receiver
 
-    async def _drop(self) -> None:
+    def _drop(self) -> None:
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
-            await closed(receiver)
+            close_soon(receiver)
 
     # -- holding --------------------------------------------------------------------------------------------------
     async def _serve(self, message: ServiceBusReceivedMessage) -> None:
@@ -202,7 +213,7 @@ class Ear:
                     return None
             await asyncio.sleep(pause(tries, first=0.1, longest=2.0))
             await self._reopen(OPEN_SECONDS)
-        return await self._drop()
+        return self._drop()
 
     async def _settle_once(self, message: ServiceBusReceivedMessage, verdict: Verdict) -> None:
         receiver = self._receiver

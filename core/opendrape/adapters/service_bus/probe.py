@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from opendrape.adapters.service_bus.client import BusClient, closed, translated
+from opendrape.adapters.service_bus.client import BusClient, close_soon, closed, translated
 from opendrape.domain.work import WorkKind
 from opendrape.errors import BusUnavailable
 
@@ -45,16 +45,6 @@ class Probe:
             await translated(link.peek_messages(1, sequence_number=1, timeout=ASK_SECONDS), seconds=ASK_SECONDS)
         except BaseException:
             if link is not None:
-                _drop_soon(link)
+                close_soon(link)
             raise
         self._link = link
-
-
-_dropping: set[asyncio.Task[None]] = set()
-
-
-def _drop_soon(link: ServiceBusReceiver) -> None:
-    """Close it aside: a silent broker lets that last, too."""
-    task = asyncio.create_task(closed(link))
-    _dropping.add(task)
-    task.add_done_callback(_dropping.discard)

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from opendrape.adapters.service_bus.client import BusClient, closed, pause, translated
+from opendrape.adapters.service_bus.client import BusClient, close_soon, closed, pause, translated
 from opendrape.adapters.service_bus.ring_message import written
 from opendrape.domain.work import WorkKind
 from opendrape.errors import BusUnavailable
@@ -72,7 +72,7 @@ class RingSender:
         except BusUnavailable:
             broken = self._links.pop(kind, None)
             if broken is not None:
-                await closed(broken)
+                close_soon(broken)
             raise
 
 
