@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -40,7 +41,9 @@ def _variables(group: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, 
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
-    return "" if value is None or value == "" else f"`{value}`"
+    if isinstance(value, tuple):
+        value = json.dumps(value)  # as it is written in the variable
+    return "" if value in (None, "", "[]", {}) else f"`{value}`"
 
 
 def _states_page() -> str:

@@ -12,13 +12,22 @@ OpenDrapeError
 ├── TransientError                trying again later may help                    -> queued with back-off
 │   ├── StorageUnavailable
 │   ├── CatalogueUnavailable
+│   ├── BusUnavailable            rings wait in the outbox; workers look for themselves
+│   ├── IssuerUnreachable         the issuer of tokens does not answer
 │   ├── InferenceFailed           time-out, missing output, wrong shape
 │   └── ChildCrashed              the media child died or ran over its limits
 ├── ResidualFound                 the second look saw something                  -> quarantined
+├── UncertainOutOfBody            time that only a person can judge              -> quarantined
 ├── StaleLease                    somebody else owns the item now                -> stop, write nothing
 ├── BlobConflict                  the name exists with other content             -> failed
 ├── QuotaExceeded                 somebody's share is used up                    -> refused; later, or less
 ├── IllegalTransition             the table of transitions does not allow it     -> programming error
+├── AccessRefused                 the caller may not do this                     -> 401, 403, 429
+│   ├── SignInRequired            no credential, or one that is not good
+│   ├── TooManySignIns            too many failed from there
+│   └── Forbidden                 a good credential that does not allow this
+├── LimitReached                  a caller has as much open work as allowed      -> wait
+├── LinkExpired                   a download link was used or is too old         -> ask for a new one
 └── NotFound
 """
 
@@ -124,6 +133,19 @@ class CatalogueUnavailable(TransientError):
     default_reason = "catalogue_unavailable"
 
 
+class BusUnavailable(TransientError):
+    """The message bus did not answer. Nothing is lost: the ledger keeps the rings."""
+
+    default_reason = "bus_unavailable"
+    next_step = "Look at the bus; work goes on without it, a little later."
+
+
+class IssuerUnreachable(TransientError):
+    """The issuer's keys cannot be had, so that its tokens can be neither believed nor refused."""
+
+    default_reason = "issuer_unreachable"
+
+
 class InferenceFailed(TransientError):
     """The model did not answer in time, or an output is missing or misshapen. Never an empty list of detections."""
 
@@ -142,6 +164,14 @@ class ResidualFound(OpenDrapeError):
     disposition = Disposition.QUARANTINE
     default_reason = "residual_found"
     next_step = "A person decides: review the asset."
+
+
+class UncertainOutOfBody(OpenDrapeError):
+    """Some time may be out of the body or inside it; the policy wants a person to say so before delivery."""
+
+    disposition = Disposition.QUARANTINE
+    default_reason = "uncertain_out_of_body"
+    next_step = "Look at these frames; say START-END=in or START-END=out with --interval, for each, and try again."
 
 
 class StaleLease(OpenDrapeError):
@@ -172,7 +202,48 @@ class IllegalTransition(OpenDrapeError):
     default_reason = "illegal_transition"
 
 
+class LimitReached(OpenDrapeError):
+    """As much is open as one caller may have at a time."""
+
+    default_reason = "limit_reached"
+    next_step = "Wait until a request ends, or cancel one."
+
+
+class LinkExpired(OpenDrapeError):
+    """A download link was used or is too old, or what it pointed to was cleaned up."""
+
+    default_reason = "link_expired"
+    next_step = "Ask for a new link; when the result itself expired, ask for the frames again."
+
+
 class NotFound(OpenDrapeError):
     """No such thing, or not yours."""
 
     default_reason = "not_found"
+
+
+class AccessRefused(OpenDrapeError):
+    """The caller may not do this."""
+
+    default_reason = "forbidden"
+    next_step = "Ask an admin for a key with the role and scope that this needs."
+
+
+class SignInRequired(AccessRefused):
+    """No credential was given, or it is unknown, expired, revoked or not made for us."""
+
+    default_reason = "sign_in_required"
+    next_step = "Send an API key or an access token as `Authorization: Bearer`."
+
+
+class TooManySignIns(AccessRefused):
+    """Too many sign-ins failed from this address; known credentials still work."""
+
+    default_reason = "too_many_sign_ins"
+    next_step = "Mend the credential, wait a minute, try again."
+
+
+class Forbidden(AccessRefused):
+    """The credential is good but does not allow this."""
+
+    default_reason = "forbidden"

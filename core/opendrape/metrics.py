@@ -68,12 +68,18 @@ class Metrics:
         self.bytes_published = self._counter("bytes_published", "Verified bytes at the destination")
         self.http_requests = self._counter("http_requests", "Answered requests", "method", "route", "status")
         self.http_seconds = self._histogram("http_request_seconds", "Time to answer", _HTTP_SECONDS, "route")
+        self.sign_ins = self._counter("sign_ins", "Sign-ins at the HTTP door", "outcome")
+        self.audit_sealed = self._gauge("audit_sealed_position", "Position of the newest sealed event of the audit")
+        self.audit_broken = self._gauge("audit_broken", "1: the chain of the audit does not fit its anchor")
         self.dependency_up = Gauge("opendrape_dependency_up", "1: answers", ["dependency"], registry=self.registry)
         self._routes: frozenset[str] = frozenset()
         ProcessCollector(registry=self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"opendrape_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"opendrape_{name}", text, registry=self.registry)
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"opendrape_{name}", text, labels, buckets=buckets, registry=self.registry)
@@ -107,6 +113,11 @@ class Metrics:
     def verified(self, check: str, *, passed: bool) -> None:
         """Count one check on written bytes: fidelity, residual, scrub or delivery."""
         self.verifications.labels(bounded(check, _CHECKS), "passed" if passed else "failed").inc()
+
+    # -- access ---------------------------------------------------------------------------------------------------
+    def signed_in(self, outcome: str) -> None:
+        """Count one sign-in: ``ok``, or the reason of the refusal."""
+        self.sign_ins.labels(outcome if outcome == "ok" else bounded(outcome, REASONS)).inc()
 
     # -- HTTP -----------------------------------------------------------------------------------------------------
     def know_routes(self, templates: Collection[str]) -> None:

@@ -11,11 +11,19 @@ from typing import Any
 
 import httpx
 
+from opendrape.access.key_office import KeyOffice
+from opendrape.access.key_text import KeyText
+from opendrape.adapters.audit_anchors import AnchorFile
 from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.adapters.policy_files import PolicyShelf
+from opendrape.adapters.sql.access import SqlAccessStore
+from opendrape.adapters.sql.audit_trail import SqlAuditTrail
 from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
 from opendrape.adapters.sql.door import open_door
 from opendrape.adapters.system_clock import SystemClock
+from opendrape.audit.office import AuditOffice
+from opendrape.domain.access import Role
+from opendrape.domain.audit_keys import new_audit_keys
 from opendrape.domain.media_info import MediaInfo, OtherStreams
 from opendrape.domain.policy import PolicyRef
 from opendrape.domain.timeline import FrameSpan
@@ -24,6 +32,10 @@ from opendrape.metrics import Metrics
 from opendrape.ports.catalogue import NewAsset
 from opendrape.settings import Settings
 
+ADMIN_KEY = KeyText(key_id="ad0000000000", secret="ad" * 32)
+"""The key of the one admin of every test's gateway."""
+AS_ADMIN = {"Authorization": f"Bearer {ADMIN_KEY.shown()}"}
+NOBODY = {"Authorization": ""}
 POLICY = PolicyRef(name="faces", digest="f" * 64)
 MEDIA = MediaInfo(
     container="mov",
@@ -81,12 +93,21 @@ def gateway_container(folder: Path, **more: Any) -> Iterator[Any]:
     """What ``create_app`` needs: a real catalogue, a clock that stands still, dependencies that can be broken."""
     clock = ManualClock()
     catalogue = open_catalogue(f"sqlite:///{folder / 'catalogue.sqlite3'}", clock=clock, retry=RetryRule())
+    access = SqlAccessStore(catalogue.database, clock=clock)
+    KeyOffice(access, clock).issue(label="tests", roles=[Role.ADMIN], scopes=None, days=1, actor="test", text=ADMIN_KEY)
+    trail, anchors = SqlAuditTrail(catalogue.database, clock=clock), AnchorFile(folder / "audit.anchors")
+    audit = AuditOffice(trail, new_audit_keys(), anchors, clock)
+    settings = Settings(state_dir=folder, destination=folder / "out")
     settings = Settings(state_dir=folder, destination=folder / "out", **more)
     try:
         yield SimpleNamespace(
             settings=settings,
             clock=clock,
             catalogue=catalogue,
+            access=access,
+            audit=audit,
+            frames=catalogue.requests_for_frames,
+            segments=catalogue.segments,
             key_map=Breakable(),
             work_blobs=Breakable(),
             destination_blobs=Breakable(),
@@ -122,11 +143,12 @@ def plan(catalogue: SqlCatalogue, *spans: tuple[int, int]) -> None:
 def ask(
     app: Any, path: str, *, method: str = "GET", headers: dict[str, str] | None = None, **more: Any
 ) -> httpx.Response:
-    """One request through the whole ASGI stack."""
+    """One request through the whole ASGI stack: by the admin, or by whoever ``Authorization`` says (``NOBODY``)."""
+    sent = AS_ADMIN | {name.title(): text for name, text in (headers or {}).items()}
 
     async def _ask() -> httpx.Response:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
-            return await client.request(method, path, headers=headers, **more)
+            return await client.request(method, path, headers=sent, **more)
 
     return asyncio.run(_ask())

@@ -1,4 +1,4 @@
-"""``opendrape keys``: how is the key of the identity map changed?"""
+"""``opendrape keys``: how is the key of the identity map changed, and who gets a key of the HTTP door?"""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Annotated
 import typer
 
 from opendrape.bootstrap import opened_records
+from opendrape.cli import api_keys
 from opendrape.cli.actor import actor, existing_state
 from opendrape.cli.configuration import AsJson, StateDir, load_settings
 from opendrape.cli.terminal import Terminal
 from opendrape.ports.key_map import RotationPreview
 
-app = typer.Typer(name="keys", help="Keys of the identity map.", no_args_is_help=True)
+app = typer.Typer(name="keys", help="Keys of the identity map and of the HTTP door.", no_args_is_help=True)
+app.add_typer(api_keys.app)
 
 
 @app.callback()
 def _group() -> None:
-    """Keys of the identity map."""
+    """Keys of the identity map and of the HTTP door."""
 
 
 @app.command("rotate")

@@ -12,8 +12,16 @@ OnEvent = Callable[[str, Mapping[str, object]], None]
 """Called with an event's slug and its fields; ``exc_info`` carries the exception, if any. Must not raise."""
 
 _TROUBLE: Final = frozenset(
-    {"work_failed", "lease_lost", "heartbeat_missed", "catalogue_silent", "work_not_settled", "leases_collected"}
-    | {"tidying_postponed"}
+    {
+        "work_failed",
+        "lease_lost",
+        "heartbeat_missed",
+        "catalogue_silent",
+        "work_not_settled",
+        "leases_collected",
+        "bus_silent",
+    }
+    | {"tidying_postponed", "cleaning_postponed"}
 )
 
 

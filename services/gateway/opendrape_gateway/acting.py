@@ -6,11 +6,12 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from opendrape_gateway.callers import Caller, the_caller
+from opendrape.domain.access import Caller, Scope
+from opendrape_gateway.callers import needs
 
-Reader = Annotated[Caller, Depends(the_caller)]
-Writer = Annotated[Caller, Depends(the_caller)]
-Downloader = Annotated[Caller, Depends(the_caller)]
+Reader = Annotated[Caller, Depends(needs(scope=Scope.READ))]
+Writer = Annotated[Caller, Depends(needs(scope=Scope.WRITE))]
+Downloader = Annotated[Caller, Depends(needs(scope=Scope.DOWNLOAD))]
 
 
 def sees_everything(caller: Caller) -> bool:

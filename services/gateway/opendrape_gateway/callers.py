@@ -1,27 +1,50 @@
-"""Who is calling. (Until sign-in is merged everybody is ``local``, an administrator.)"""
+"""Who makes this request, and may they: the dependencies that routes declare (H-05).
+
+The gate has authenticated the request before any route runs; what is asked here is only what the route needs.
+An object of somebody else is not forbidden but not there: ``must_see`` raises ``NotFound``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Final
 
-from fastapi import Request
+from fastapi import Depends, Request
 
-CALLER_KEY = "opendrape.caller"
+from opendrape.domain.access import Caller, Role, Scope
+from opendrape.errors import Forbidden, NotFound, SignInRequired
 
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who makes a request, and as what."""
-
-    subject: str
-    roles: frozenset[str]
-
-    def sees(self, owner: str | None) -> bool:
-        """True for own objects and for an admin; what belongs to nobody (None) is an admin's."""
-        return "admin" in self.roles or (owner is not None and owner == self.subject)
+CALLER_KEY: Final = "opendrape.caller"
+"""Where in the ASGI scope the gate leaves the caller."""
 
 
 async def the_caller(request: Request) -> Caller:
-    """Whoever the gate let in."""
+    """Whoever was authenticated. ``SignInRequired`` when nobody was."""
     caller = request.scope.get(CALLER_KEY)
-    return caller if isinstance(caller, Caller) else Caller(subject="local", roles=frozenset({"admin"}))
+    if not isinstance(caller, Caller):
+        raise SignInRequired
+    return caller
+
+
+TheCaller = Annotated[Caller, Depends(the_caller)]
+
+
+def needs(*roles: Role, scope: Scope = Scope.READ) -> Callable[[Request], Coroutine[Any, Any, Caller]]:
+    """A dependency: the caller, who has the scope and one of the roles (any role when none is named).
+
+    ``Forbidden`` otherwise. An admin has every role, never a scope that its key lacks.
+    """
+
+    async def allowed(request: Request) -> Caller:
+        caller = await the_caller(request)
+        if not caller.may(scope) or (roles and not caller.is_any_of(*roles)):
+            raise Forbidden
+        return caller
+
+    return allowed
+
+
+def must_see(caller: Caller, owner: str | None) -> None:
+    """``NotFound`` when the object belongs to somebody else, exactly as when there is none."""
+    if not caller.sees(owner):
+        raise NotFound

@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from opendrape import __version__
+from opendrape.access.key_office import KeyOffice
 from opendrape.logging import dropped_fields
+from opendrape.serving.health import Check, HealthMonitor
+from opendrape.serving.process import ServicePlan
 from opendrape_gateway import (
+    audit_routes,
     form_routes,
+    frame_routes,
     happening_routes,
+    key_routes,
+    segment_routes,
     service_routes,
     upload_routes,
     video_papers,
     video_routes,
     webhook_routes,
 )
+from opendrape_gateway.body_limit import BodyLimit
 from opendrape_gateway.desk import Desk, GatewayContainer
 from opendrape_gateway.front import Front
-from opendrape_gateway.health import HealthMonitor
+from opendrape_gateway.gate import Gate, metrics_are_open
+from opendrape_gateway.openapi_security import say_who_may
 from opendrape_gateway.outside import Outside
 from opendrape_gateway.problems import Problem, install_problem_handlers
 from opendrape_gateway.rates import RateHeaders, within_rate
 from opendrape_gateway.refusal import install_refusals
+from opendrape_gateway.sign_in import Doorkeeper
+from opendrape_gateway.tokens import issued_tokens
 from opendrape_gateway.webhook_secrets import WebhookSecrets
 from opendrape_gateway.webhook_sending import WebhookSender
 
@@ -33,20 +46,30 @@ _ROUTERS = (
     service_routes.router,
     video_routes.router,
     video_papers.router,
+    segment_routes.router,
+    frame_routes.router,
     happening_routes.router,
     form_routes.router,
     upload_routes.router,
     webhook_routes.router,
+    key_routes.router,
+    audit_routes.router,
 )
+_STREAMING = ("/api/uploads/",)
+"""Below these, bodies may be long: their routes bound them themselves."""
 
 
-def create_app(container: GatewayContainer) -> FastAPI:
-    """The gateway over a container. Starts nothing and asks nothing; the caller closes the container."""
-    desk = Desk(container=container, health=_health_of(container))
+def create_app(container: GatewayContainer, *, more_checks: Mapping[str, Check] | None = None) -> FastAPI:
+    """The gateway over a container. Starts nothing and asks nothing; the caller closes the container.
+
+    ``more_checks`` are asked for health too: what services in the same process depend on.
+    """
+    desk = Desk(container=container, health=_health_of(container, more_checks or {}))
     app = _bare_app()
     app.state.desk = desk
     _watch(desk)
     app.state.listens_on, app.state.stopping = container.settings.gateway.host, threading.Event()
+    _guard(app, container)
     app.add_middleware(RateHeaders)
     app.add_middleware(Front, metrics=desk.metrics, monotonic=container.clock.monotonic)
     return app
@@ -95,16 +118,37 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schemas = schema.setdefault("components", {}).setdefault("schemas", {})
         schemas.update(problem.pop("$defs", {}))
         schemas["Problem"] = problem
+        say_who_may(schema)
         app.openapi_schema = schema
     return app.openapi_schema
 
 
-def _health_of(container: GatewayContainer) -> HealthMonitor:
-    checks = {
+def _guard(app: FastAPI, container: GatewayContainer) -> None:
+    """Body limit inside, gate outside: nothing is read of somebody who was not let in."""
+    chosen, monotonic = container.settings, container.clock.monotonic
+    app.add_middleware(
+        BodyLimit,
+        most_bytes=chosen.gateway.max_body_bytes,
+        silence_seconds=chosen.gateway.body_silence_seconds,
+        streaming=_STREAMING,
+    )
+    doorkeeper = Doorkeeper(
+        KeyOffice(container.access, container.clock),
+        issued_tokens(chosen.oidc, monotonic),
+        metrics=container.metrics,
+        monotonic=monotonic,
+        failed_per_minute=chosen.access.failed_sign_ins_per_minute,
+    )
+    app.add_middleware(Gate, doorkeeper=doorkeeper, metrics_are_open=partial(metrics_are_open, chosen.access.metrics))
+
+
+def _health_of(container: GatewayContainer, more: Mapping[str, Check]) -> HealthMonitor:
+    checks: dict[str, Check] = {
         "catalogue": lambda: container.catalogue.check(),
         "work_storage": lambda: container.work_blobs.check(),
         "destination": lambda: container.destination_blobs.check(),
         "key_map": lambda: container.key_map.check(),
+        **more,
     }
     return HealthMonitor(checks, monotonic=container.clock.monotonic)
 
@@ -114,5 +158,14 @@ def _watch(desk: Desk) -> None:
     metrics.watch_catalogue(desk.catalogue)
     metrics.watch_storage({"state": settings.state_dir, "destination": settings.destination})
     metrics.watch_dropped_log_fields(dropped_fields)
-    paths = list(describe_api()["paths"])
+    paths = [*describe_api()["paths"]]
     metrics.know_routes([*paths, *(path.rstrip("/") for path in paths), "/api/openapi.json", "unmatched"])
+
+
+PLAN = ServicePlan(
+    name="gateway",
+    workers=lambda container, _notice: (build_webhook_sender(container),),
+    checks=lambda _container: {},  # the gateway's own door asks: see _health_of
+    door=create_app,
+)
+"""The HTTP door, and what tells webhooks."""

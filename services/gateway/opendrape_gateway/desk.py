@@ -7,25 +7,26 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from opendrape.audit.office import AuditOffice
 from opendrape.domain.policy import Policy, PolicyRef
+from opendrape.ledger.frame_wishes import Levels
 from opendrape.metrics import Metrics
+from opendrape.ports.access import AccessStore
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
 from opendrape.ports.door import DoorRecords
+from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
+from opendrape.ports.segments import Segments
+from opendrape.serving.health import HealthMonitor
 from opendrape.settings import Settings
-from opendrape_gateway.health import HealthMonitor
 
 
-class Policies(Protocol):
+class Policies(Levels, Protocol):
     """Where a policy's name leads; ``PolicyInvalid`` for one that is not here."""
 
-    def get(self, name: str) -> Policy: ...
-
     def by_reference(self, ref: PolicyRef) -> Policy: ...
-
-    def remember(self, policy: Policy) -> None: ...
 
 
 class GatewayContainer(Protocol):
@@ -39,6 +40,18 @@ class GatewayContainer(Protocol):
 
     @property
     def catalogue(self) -> Catalogue: ...
+
+    @property
+    def frames(self) -> FrameRequests: ...
+
+    @property
+    def segments(self) -> Segments: ...
+
+    @property
+    def access(self) -> AccessStore: ...
+
+    @property
+    def audit(self) -> AuditOffice: ...
 
     @property
     def key_map(self) -> KeyMap: ...
@@ -70,6 +83,16 @@ class Desk:
     def catalogue(self) -> Catalogue:
         """The truth about assets and work."""
         return self.container.catalogue
+
+    @property
+    def frames(self) -> FrameRequests:
+        """Requests for frames."""
+        return self.container.frames
+
+    @property
+    def segments(self) -> Segments:
+        """Marked parts of videos."""
+        return self.container.segments
 
     @property
     def metrics(self) -> Metrics:

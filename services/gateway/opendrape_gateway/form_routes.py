@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from opendrape.domain.access import Caller
 from opendrape.domain.uploads import Upload
 from opendrape_gateway.acting import Writer
-from opendrape_gateway.callers import Caller
 from opendrape_gateway.desk import AtDesk
 from opendrape_gateway.forms import FIELD, FormFile, boundary_of
 from opendrape_gateway.idempotency import PARAMETER, IdempotentRoute

@@ -99,10 +99,10 @@ def _request_id(scope: Scope) -> str:
 
 
 def _is_misdirected(scope: Scope) -> bool:
-    """Without authentication the loopback address is the protection: no web page may talk to it under its own name
-    (DNS rebinding). ``listens_on`` is set by ``create_app`` and by ``server.run``.
+    """No web page may talk to a door on loopback under its own name (DNS rebinding), whatever credential it found.
+    ``listens_on`` is set by ``create_app`` and by ``server.run``.
     """
-    return _is_loopback(scope["app"].state.listens_on) and not _is_loopback(_host(scope))
+    return is_loopback(scope["app"].state.listens_on) and not is_loopback(_host(scope))
 
 
 def _host(scope: Scope) -> str:
@@ -110,7 +110,8 @@ def _host(scope: Scope) -> str:
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """True for an address, or the one name, that only this machine reaches."""
     if host.lower() == "localhost":
         return True
     try:

@@ -16,20 +16,40 @@ from starlette.exceptions import HTTPException
 from opendrape.domain.reasons import REASONS, explain
 from opendrape.errors import (
     CatalogueUnavailable,
+    Forbidden,
     IllegalTransition,
+    IssuerUnreachable,
+    LimitReached,
+    LinkExpired,
     NotFound,
     OpenDrapeError,
+    SignInRequired,
     StorageUnavailable,
+    TooManySignIns,
 )
+from opendrape.ledger.frame_wishes import FramesRefused
 from opendrape.logging import get_log
 
 MEDIA_TYPE = "application/problem+json"
 _STATUS_OF: Mapping[type[OpenDrapeError], int] = {
+    SignInRequired: 401,
+    Forbidden: 403,
+    TooManySignIns: 429,
+    IssuerUnreachable: 503,
     NotFound: 404,
+    LinkExpired: 410,
+    LimitReached: 429,
+    FramesRefused: 422,
     IllegalTransition: 409,
     CatalogueUnavailable: 503,
     StorageUnavailable: 503,
 }
+_HEADERS_OF: Mapping[int, Mapping[str, str]] = {
+    401: {"WWW-Authenticate": 'Bearer realm="opendrape"'},
+    429: {"Retry-After": "60"},
+    503: {"Retry-After": "5"},
+}
+_REASON_OF: Mapping[int, str] = {408: "body_too_slow", 413: "body_too_large"}
 _HEADERS_KEPT = frozenset({"allow", "retry-after", "www-authenticate"})
 _log = get_log("gateway")
 
@@ -42,6 +62,7 @@ class InvalidParameter(BaseModel):
     location: str = Field(description="path, query, header or body")
     name: str = Field(description="the parameter's name in this API's own words")
     code: str = Field(description="what is wrong, as a slug")
+    detail: str | None = Field(default=None, description="what is wrong, in words; never the value")
 
 
 class Problem(BaseModel):
@@ -65,14 +86,15 @@ def problem_response(
     reason: str | None = None,
     errors: Sequence[InvalidParameter] = (),
     headers: Mapping[str, str] | None = None,
+    detail: str | None = None,
 ) -> JSONResponse:
-    """The response for one problem; title from the status, detail from the reason's own sentence."""
+    """The response for one problem; title from the status, detail from the reason's own sentence unless given."""
     known = reason if reason in REASONS else None
     problem = Problem(
         type=f"urn:opendrape:problem:{known}" if known else "about:blank",
         title=_title(status),
         status=status,
-        detail=explain(known),
+        detail=detail or explain(known),
         instance=f"urn:uuid:{request_id}" if request_id else None,
         reason=known,
         errors=list(errors) or None,
@@ -97,7 +119,8 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     kept = {name: text for name, text in (error.headers or {}).items() if name.lower() in _HEADERS_KEPT}
-    return problem_response(_request_id(request), error.status_code, headers=kept)
+    reason = _REASON_OF.get(error.status_code)
+    return problem_response(_request_id(request), error.status_code, reason=reason, headers=kept)
 
 
 async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
@@ -108,11 +131,16 @@ async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
 
 async def _our_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, OpenDrapeError)
+    return problem_of(error, _request_id(request))
+
+
+def problem_of(error: OpenDrapeError, request_id: str | None) -> JSONResponse:
+    """The response for one of our errors; also for what is refused before any route runs."""
     status = next((code for kind, code in _STATUS_OF.items() if isinstance(error, kind)), 500)
     if status >= 500:
         _log.error("request_failed", exc_info=error, status=status)
-    headers = {"Retry-After": "5"} if status == 503 else None
-    return problem_response(_request_id(request), status, reason=error.reason, headers=headers)
+    headers = _HEADERS_OF.get(status)
+    return problem_response(request_id, status, reason=error.reason, headers=headers)
 
 
 def _invalid_parameter(error: Mapping[str, Any]) -> InvalidParameter:

@@ -14,8 +14,9 @@ from fastapi import Depends, Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from opendrape.domain.access import Caller
 from opendrape.ports.buckets import Buckets, Rate
-from opendrape_gateway.callers import Caller, the_caller
+from opendrape_gateway.callers import the_caller
 from opendrape_gateway.desk import desk_of
 from opendrape_gateway.refusal import Refusal
 

@@ -14,13 +14,13 @@ from datetime import timedelta
 from starlette.requests import ClientDisconnect
 
 from opendrape.adapters.upload_folder import OpenUpload, UploadFolder
+from opendrape.domain.access import Caller
 from opendrape.domain.uploads import WITHOUT_BYTES, Upload, UploadState
 from opendrape.errors import NotFound, OpenDrapeError, StorageUnavailable
 from opendrape.ports.clock import Clock
 from opendrape.ports.key_map import KeyMap, SourceRecord
 from opendrape.ports.uploads import NewUpload, Quota, Uploads
 from opendrape.settings import UploadSettings
-from opendrape_gateway.callers import Caller
 from opendrape_gateway.refusal import Refusal
 
 CHECKSUM_MISMATCH = 460

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Response
 
 from opendrape import __version__
 from opendrape.metrics import render
+from opendrape.serving.answers import HealthAnswer, LiveAnswer
 from opendrape_gateway.desk import AtDesk, Desk
 from opendrape_gateway.problems import documented
-from opendrape_gateway.schemas import HealthAnswer, LiveAnswer
 
 router = APIRouter(tags=["service"])
 _UNWELL: dict[int | str, dict[str, Any]] = {
@@ -53,7 +53,7 @@ def health(desk: AtDesk, response: Response) -> HealthAnswer:
     response_class=Response,
     responses={
         200: {"description": "Prometheus text format", "content": {"text/plain": {"schema": {"type": "string"}}}},
-        **documented(421, 500),
+        **documented(401, 421, 429, 500),
     },
 )
 def metrics(desk: AtDesk) -> Response:

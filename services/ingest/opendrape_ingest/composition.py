@@ -8,6 +8,7 @@ import secrets
 from opendrape.bootstrap import Container
 from opendrape.ledger.worker import Worker
 from opendrape.metrics import MeteredHandler
+from opendrape.serving.process import ServicePlan
 from opendrape_ingest.plan import PlanHandler
 from opendrape_ingest.record_number import RecordNumberRule
 from opendrape_ingest.uploads import UploadIntake
@@ -45,3 +46,17 @@ def build_upload_intake(container: Container) -> UploadIntake:
         settings=container.settings,
         record_number=RecordNumberRule(container.settings.pseudonym.record_number_pattern),
     )
+
+
+PLAN = ServicePlan(
+    name="ingest",
+    workers=lambda container, _notice: build_ingest(container),
+    checks=lambda container: {
+        "catalogue": container.catalogue.check,
+        "work_storage": container.work_blobs.check,
+        "key_map": container.key_map.check,
+        "doorbell": container.doorbell.check,
+    },
+    takes_care=True,
+)
+"""Plans chunks, and takes care of the ledger."""

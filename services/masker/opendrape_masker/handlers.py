@@ -1,4 +1,4 @@
-"""What the masker does with its work items: mask a chunk, assemble a video."""
+"""What the masker does with its work items: mask a chunk, assemble a video, pack single frames."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from opendrape.domain.body_review import check_nothing_awaits_review
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import Policy, PolicyRef
+from opendrape.domain.regions import MaskReport
 from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Chunk, ChunkMasked, Lease, Outcome, WorkKind
 from opendrape.errors import MediaRefused, NotFound, PermanentError, StorageUnavailable
 from opendrape.ledger.worker import Progress
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
+from opendrape.ports.frames import FrameRequests
 from opendrape.ports.sources import SourceStore
 from opendrape.settings import Settings
 from opendrape_masker.children import run_assemble_child, run_mask_child, scratch_folder
+from opendrape_masker.frames.handling import FrameExport
 from opendrape_masker.reports import summed
 
 
@@ -36,6 +40,8 @@ class _Parts(Protocol):
     @property
     def catalogue(self) -> Catalogue: ...
     @property
+    def frames(self) -> FrameRequests: ...
+    @property
     def work_blobs(self) -> BlobStore: ...
     @property
     def sources(self) -> SourceStore: ...
@@ -48,10 +54,12 @@ class MaskHandler:
     """Masks chunks and assembles videos. Idempotent: results are named by content and written once."""
 
     parts: _Parts
-    kinds = frozenset({WorkKind.MASK, WorkKind.ASSEMBLE})
+    kinds = frozenset({WorkKind.MASK, WorkKind.ASSEMBLE, WorkKind.FRAMES})
 
     def handle(self, lease: Lease, progress: Progress) -> Outcome:
         """Do the leased item and return its outcome."""
+        if lease.kind is WorkKind.FRAMES:
+            return FrameExport(self.parts).handle(lease, progress)
         return self._mask(lease, progress) if lease.kind is WorkKind.MASK else self._assemble(lease, progress)
 
     def _mask(self, lease: Lease, progress: Progress) -> ChunkMasked:
@@ -91,7 +99,7 @@ class MaskHandler:
         self.parts.sources.verify_digest(lease.asset_id, self.parts.catalogue.asset(lease.asset_id).content_sha256)
 
     def _assemble(self, lease: Lease, progress: Progress) -> Assembled:
-        chunks = self._stored_chunks(lease)
+        chunks, masked = self._stored_chunks(lease), self._reviewed(lease)
         with ExitStack() as open_files:
             folder = open_files.enter_context(scratch_folder(self.parts.settings))
             stored = open_files.enter_context(self.parts.work_blobs.local_path(self._timeline(lease).name))
@@ -111,10 +119,15 @@ class MaskHandler:
             progress(0.9)
             name = f"masked/{lease.asset_id}/{lease.policy.label}-{answer.sha256[:16]}.mp4"
             blob = self.parts.work_blobs.put(name, answer.path, sha256=answer.sha256)
-        report = summed(self.parts.catalogue.chunk_reports(lease.asset_id, lease.policy.digest))
-        report = report.model_copy(update={"sound": answer.sound})
+        report = masked.model_copy(update={"sound": answer.sound})
         artefact = Artefact(ArtefactKind.MASKED, blob.name, blob.sha256, blob.size_bytes)
         return Assembled(artefact=artefact, md5=blob.md5, report=report, scrub=answer.scrub)
+
+    def _reviewed(self, lease: Lease) -> MaskReport:
+        """What masking did. ``UncertainOutOfBody`` while a person must say where it was; then nothing is joined."""
+        report = summed(self.parts.catalogue.chunk_reports(lease.asset_id, lease.policy.digest))
+        check_nothing_awaits_review(report, self.parts.policies.by_reference(lease.policy))
+        return report
 
     def _source_of_sound(self, lease: Lease, policy: Policy, open_files: ExitStack) -> int | None:
         if policy.audio.mode == "drop":

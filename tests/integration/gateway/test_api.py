@@ -340,6 +340,18 @@ def test_operations_have_stable_ids_and_documented_problems() -> None:
     operations = {
         operation["operationId"]: operation for path in document["paths"].values() for operation in path.values()
     }
+    assert set(operations) == {"getLiveness", "getReadiness", "getHealth", "getMetrics", "listVideos", "getVideo"} | {
+        "listKeys",
+        "createKey",
+        "rotateKey",
+        "revokeKey",
+        "listAuditEvents",
+        "exportAuditEvents",
+        "verifyAudit",
+    } | {
+        *("startFrames", "getFramesStatus", "downloadFrames", "makeFramesToken", "listFrames", "getFramesHealth"),
+        *("cancelFrames", "listSegments", "addSegment", "getSegment", "replaceSegment", "removeSegment"),
+    }
     assert {"getLiveness", "getReadiness", "getHealth", "getMetrics", "listVideos", "getVideo"} <= set(operations)
     for operation in operations.values():
         for status, answer in operation["responses"].items():

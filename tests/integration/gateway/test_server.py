@@ -19,10 +19,10 @@ import pytest
 
 from opendrape.errors import ConfigurationError
 from opendrape.logging import configure
+from opendrape.serving.server import run
 from opendrape.settings import LogSettings
 from opendrape_gateway.composition import create_app
-from opendrape_gateway.server import run
-from tests.fakes.gateway import asset_id, gateway_container, register
+from tests.fakes.gateway import AS_ADMIN, asset_id, gateway_container, register
 
 CANARIES = ("zyxwvpatientovich", "4711990815", "drnowhere")
 
@@ -62,7 +62,7 @@ def test_it_serves_on_any_free_port_and_stops_by_the_event(container: Any) -> No
     register(container.catalogue, 1)
     with serving(create_app(container)) as base:
         assert httpx.get(f"{base}/health/ready").json()["status"] == "ok"
-        response = httpx.get(f"{base}/api/videos/")
+        response = httpx.get(f"{base}/api/videos/", headers=AS_ADMIN)
         assert [video["id"] for video in response.json()["videos"]] == [asset_id(1)]
         assert "server" not in response.headers
         assert signal.getsignal(signal.SIGINT) is before
@@ -105,7 +105,7 @@ def test_nothing_a_client_sends_comes_back_or_stays(container: Any, log_lines: i
     name, number, doctor = CANARIES
     register(container.catalogue, 1)
     answers = []
-    with serving(create_app(container)) as base, httpx.Client(base_url=base) as client:
+    with serving(create_app(container)) as base, httpx.Client(base_url=base, headers=AS_ADMIN) as client:
         hostile = {
             "X-Request-ID": doctor,
             "User-Agent": doctor,

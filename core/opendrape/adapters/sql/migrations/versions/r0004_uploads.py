@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 T = TypeVar("T")
 
 revision = "0004"
-down_revision = "0001"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,1 @@
+"""The audit: chained, anchored, verified, exported."""
