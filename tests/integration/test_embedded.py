@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from opendrape.bootstrap import Container, bootstrap
-from opendrape.embedded import Services, compose, embedded
+from opendrape.embedded import compose, embedded
 from opendrape.errors import ConfigurationError
+from opendrape.serving.threads import Services
 from opendrape.settings import Settings
 from opendrape.state_folder import empty_folder, sole_owner
 
@@ -40,6 +41,13 @@ class Dies:
 
     def run(self, stop: threading.Event) -> None:
         raise ZeroDivisionError
+
+
+def until_told(services: Services) -> None:
+    """As a command does: look again and again whether somebody died."""
+    for _ in range(1000):
+        services.check()
+        services.pause(0.01)
 
 
 class NoCatalogue:
@@ -90,7 +98,8 @@ def test_all_services_end_together(settings: Settings) -> None:
     with container.resources:
         with embedded(container, life) as services:
             assert life.started.wait(10)
-            services.wait_until_idle(lambda: None)
+            services.check()
+            assert services.is_idle()
         assert life.stopped
 
 
@@ -168,7 +177,7 @@ def test_a_thread_that_dies_is_told_and_stops_the_others() -> None:
     services = Services(NoCatalogue(), [life, Dies()])  # type: ignore[arg-type]
     services.start()
     with pytest.raises(ZeroDivisionError):
-        services.wait_until_idle(lambda: None)
+        until_told(services)
     services.stop()
     assert life.stopped
 
@@ -179,5 +188,5 @@ def test_a_thread_that_ends_without_a_word_is_told(monkeypatch: pytest.MonkeyPat
     services = Services(NoCatalogue(), [Lives()])  # type: ignore[arg-type]
     services.start()
     with pytest.raises(RuntimeError, match="without a word"):
-        services.wait_until_idle(lambda: None)
+        until_told(services)
     services.stop()

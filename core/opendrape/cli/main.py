@@ -17,7 +17,7 @@ from opendrape.errors import ConfigurationError, OpenDrapeError
 COMMANDS: Final = ("run", "mask", "selftest", "serve", "doctor")
 """Modules of this package with a function of their own name."""
 
-GROUPS: Final = ("models", "policy", "receipts", "keys", "keymap", "audit", "sample")
+GROUPS: Final = ("models", "policy", "receipts", "keys", "keymap", "audit", "sample", "blobs", "bus")
 """Modules of this package with an ``app`` of several commands."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,26 +11,34 @@ from fastapi.openapi.utils import get_openapi
 
 from opendrape import __version__
 from opendrape.access.key_office import KeyOffice
-from opendrape.logging import dropped_fields
+from opendrape.bootstrap import Container
+from opendrape.logging import dropped_fields, get_log
+from opendrape.serving.health import Check, HealthMonitor
+from opendrape.serving.process import ServicePlan
+from opendrape.serving.threads import Runnable
 from opendrape_gateway import audit_routes, key_routes, service_routes, video_routes
 from opendrape_gateway.body_limit import BodyLimit
 from opendrape_gateway.desk import Desk, GatewayContainer
+from opendrape_gateway.first_key import ensure_first_key
 from opendrape_gateway.front import Front
 from opendrape_gateway.gate import Gate, metrics_are_open
-from opendrape_gateway.health import HealthMonitor
 from opendrape_gateway.openapi_security import say_who_may
 from opendrape_gateway.problems import Problem, install_problem_handlers
 from opendrape_gateway.sign_in import Doorkeeper
 from opendrape_gateway.tokens import issued_tokens
 
+_log = get_log("gateway")
 _ROUTERS = (service_routes.router, video_routes.router, key_routes.router, audit_routes.router)
 _STREAMING = ("/api/uploads/",)
 """Below these, bodies may be long: their routes bound them themselves."""
 
 
-def create_app(container: GatewayContainer) -> FastAPI:
-    """The gateway over a container. Starts nothing and asks nothing; the caller closes the container."""
-    desk = Desk(container=container, health=_health_of(container))
+def create_app(container: GatewayContainer, *, more_checks: Mapping[str, Check] | None = None) -> FastAPI:
+    """The gateway over a container. Starts nothing and asks nothing; the caller closes the container.
+
+    ``more_checks`` are asked for health too: what services in the same process depend on.
+    """
+    desk = Desk(container=container, health=_health_of(container, more_checks or {}))
     app = _bare_app()
     app.state.desk = desk
     _watch(desk)
@@ -93,12 +102,13 @@ def _guard(app: FastAPI, container: GatewayContainer) -> None:
     app.add_middleware(Gate, doorkeeper=doorkeeper, metrics_are_open=partial(metrics_are_open, chosen.access.metrics))
 
 
-def _health_of(container: GatewayContainer) -> HealthMonitor:
-    checks = {
+def _health_of(container: GatewayContainer, more: Mapping[str, Check]) -> HealthMonitor:
+    checks: dict[str, Check] = {
         "catalogue": lambda: container.catalogue.check(),
         "work_storage": lambda: container.work_blobs.check(),
         "destination": lambda: container.destination_blobs.check(),
         "key_map": lambda: container.key_map.check(),
+        **more,
     }
     return HealthMonitor(checks, monotonic=container.clock.monotonic)
 
@@ -111,3 +121,27 @@ def _watch(desk: Desk) -> None:
     metrics.know_routes(
         [*describe_api()["paths"], "/api/videos", "/api/videos/{asset_id}", "/api/openapi.json", "unmatched"]
     )
+
+
+def build_gateway(container: Container, notice: Callable[[str], None]) -> list[Runnable]:
+    """What runs beside the door of a process of its own: the sealer of the audit. Makes sure that an admin can get in.
+
+    Processes that share a catalogue must share the key that seals: without OPENDRAPE_AUDIT__KEY_FILE nothing is sealed
+    there, and it is said.
+    """
+    ensure_first_key(container, notice=notice)
+    chosen = container.settings
+    if chosen.catalogue.url and chosen.audit.key_file is None:
+        _log.error("audit_not_sealed", reason="audit_key_not_shared")
+        return []
+    times = {"seal_seconds": chosen.audit.seal_seconds, "anchor_seconds": chosen.audit.anchor_seconds}
+    return [container.audit.sealer(container.metrics, **times)]
+
+
+PLAN = ServicePlan(
+    name="gateway",
+    workers=build_gateway,
+    checks=lambda _container: {},  # the gateway's own door asks: see _health_of
+    door=create_app,
+)
+"""The HTTP door alone."""

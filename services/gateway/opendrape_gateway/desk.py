@@ -14,8 +14,8 @@ from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
 from opendrape.ports.key_map import KeyMap
+from opendrape.serving.health import HealthMonitor
 from opendrape.settings import Settings
-from opendrape_gateway.health import HealthMonitor
 
 
 class GatewayContainer(Protocol):

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from opendrape.serving.server import run
 from opendrape_gateway.composition import create_app
-from opendrape_gateway.server import run
 from tests.fakes.gateway import ADMIN_KEY, AS_ADMIN, ask, gateway_container
 
 KEYS = "/api/keys/"

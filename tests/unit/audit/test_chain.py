@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from opendrape.adapters.audit_anchors import AnchorFile
 from opendrape.adapters.audit_keys import add_audit_key, open_audit_keys
 from opendrape.adapters.sql.audit_trail import SqlAuditTrail
 from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
+from opendrape.adapters.sql.tables import audit_events
 from opendrape.audit.chain import seal_events
 from opendrape.audit.office import AuditOffice
 from opendrape.audit.sealer import AuditSealer
@@ -25,6 +27,11 @@ from opendrape.errors import CatalogueUnavailable, ConfigurationError, StorageUn
 from opendrape.metrics import Metrics
 from tests.fakes.catalogue import RETRY
 from tests.fakes.clock import FakeClock
+
+_WITHOUT_FOREIGN_KEYS = {
+    "sqlite": ("PRAGMA foreign_keys = OFF", "PRAGMA foreign_keys = ON"),
+    "postgresql": ("SET session_replication_role = replica", "SET session_replication_role = DEFAULT"),
+}
 
 
 @dataclass
@@ -50,12 +57,11 @@ class Audit:
 
     def tamper(self, *statements: str) -> None:
         """As somebody would who owns the database: without foreign keys, past the catalogue."""
-        raw = self.catalogue.database.engine.raw_connection()
-        try:
-            for statement in ("PRAGMA foreign_keys = OFF", *statements, "PRAGMA foreign_keys = ON"):
-                raw.cursor().execute(statement)
-        finally:
-            raw.close()
+        engine = self.catalogue.database.engine
+        off, on = _WITHOUT_FOREIGN_KEYS[engine.dialect.name]
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for statement in (off, *statements, on):
+                connection.exec_driver_sql(statement)
 
     def faults(self) -> set[tuple[str, int | None]]:
         return {(one.fault.value, one.position) for one in self.report().findings}
@@ -64,13 +70,21 @@ class Audit:
         return self.office.verify()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Both databases: the chain must not depend on how one of them keeps times, JSON or numbers."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/c.sqlite3"
+    return str(request.getfixturevalue("catalogue_url"))
+
+
 @pytest.fixture
-def audit(tmp_path: Path) -> Iterator[Audit]:
+def audit(tmp_path: Path, url: str) -> Iterator[Audit]:
     clock = FakeClock()
-    with closing(open_catalogue(f"sqlite:///{tmp_path}/c.sqlite3", clock=clock, retry=RETRY)) as catalogue:
+    with closing(open_catalogue(url, clock=clock, retry=RETRY)) as catalogue:
         path = tmp_path / "audit.anchors"
         trail = SqlAuditTrail(catalogue.database, clock=clock)
-        office = AuditOffice(trail, new_audit_keys(), AnchorFile(path), clock)
+        office = AuditOffice(trail, new_audit_keys, AnchorFile(path), clock)
         yield Audit(catalogue, clock, office, Metrics(), path)
 
 
@@ -122,12 +136,9 @@ def test_changes_of_the_ledger_are_sealed_too(sealed: Audit) -> None:
 
 def test_many_events_are_sealed_and_checked_in_pages(audit: Audit) -> None:
     """H-09: more than a batch and more than a page."""
+    event = {"at": audit.clock.now(), "actor": "test", "action": "a.b", "object_id": "ar-1", "facts": {}}
     with audit.catalogue.database.write() as connection:
-        connection.exec_driver_sql(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1700) "
-            "INSERT INTO audit_events (at, actor, action, object_id, facts) "
-            "SELECT '2030-01-01 00:00:00.000000', 'test', 'a.b', 'ar-1', '{}' FROM n"
-        )
+        connection.execute(insert(audit_events), [event] * 1700)
     assert audit.seal() == 1700
     report = audit.report()
     assert (report.is_whole, report.sealed) == (True, 1700)
@@ -334,9 +345,7 @@ def test_anchors_are_written_now_and_then_not_each_time(audit: Audit) -> None:
 
 def test_an_anchor_that_cannot_be_written_is_an_error(audit: Audit, tmp_path: Path) -> None:
     """H-09: not a silent gap."""
-    audit.office = AuditOffice(
-        audit.office.trail, audit.office.keys, AnchorFile(tmp_path / "no" / "folder"), audit.clock
-    )
+    audit.office = AuditOffice(audit.office.trail, new_audit_keys, AnchorFile(tmp_path / "no" / "folder"), audit.clock)
     audit.say("a.b")
     with pytest.raises(StorageUnavailable):
         audit.seal()
@@ -355,7 +364,7 @@ def test_the_log_is_a_second_anchor(audit: Audit, capsys: pytest.CaptureFixture[
 
 def test_another_key_proves_nothing(sealed: Audit) -> None:
     """H-09: whoever makes the chain anew with an own key is found; so is who lacks the key."""
-    sealed.office = AuditOffice(sealed.office.trail, new_audit_keys(), sealed.office.anchors, sealed.clock)
+    sealed.office = AuditOffice(sealed.office.trail, new_audit_keys, sealed.office.anchors, sealed.clock)
     assert {fault for fault, _ in sealed.faults()} == {"key_unknown"}
 
 
@@ -363,13 +372,13 @@ def test_old_seals_are_checked_after_a_new_key(sealed: Audit, tmp_path: Path) ->
     """H-09: a rotation keeps the earlier keys."""
     keys = sealed.office.keys.with_new_active()
     assert keys.active_id != sealed.office.keys.active_id
-    sealed.office = AuditOffice(sealed.office.trail, keys, sealed.office.anchors, sealed.clock)
+    sealed.office = AuditOffice(sealed.office.trail, lambda: keys, sealed.office.anchors, sealed.clock)
     sealed.say("a.seven")
     sealed.seal()
     assert sealed.report().is_whole
     assert {seal.key_id for seal, _ in sealed.office.trail.sealed()} == set(keys.secrets)
     without_old = AuditKeys({keys.active_id: keys.active})
-    sealed.office = AuditOffice(sealed.office.trail, without_old, sealed.office.anchors, sealed.clock)
+    sealed.office = AuditOffice(sealed.office.trail, lambda: without_old, sealed.office.anchors, sealed.clock)
     assert ("key_unknown", 1) in sealed.faults()
 
 

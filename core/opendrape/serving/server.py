@@ -1,4 +1,4 @@
-"""How the gateway listens: uvicorn inside somebody else's process, stopped by an event, never by a signal."""
+"""How a service listens: uvicorn inside somebody else's process, stopped by an event, never by a signal."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from fastapi import FastAPI
 
 from opendrape.errors import ConfigurationError
 from opendrape.logging import get_log
-from opendrape_gateway.slow_clients import SlowClients
+from opendrape.serving.slow_clients import SlowClients
 
-_log = get_log("gateway")
+_log = get_log("http")
 
 
 def run(
@@ -39,9 +39,9 @@ def run(
         bound = int(listener.getsockname()[1])
         server = _Server(_config(app), stop=stop, on_ready=lambda: on_ready(bound))
         server.slow_clients = SlowClients(monotonic=time.monotonic, longest_seconds=head_seconds)
-        _log.info("gateway_starting", port=bound)
+        _log.info("http_starting", port=bound)
         asyncio.run(server.serve(sockets=[listener]))
-        _log.info("gateway_stopped", port=bound)
+        _log.info("http_stopped", port=bound)
 
 
 def _config(app: FastAPI) -> uvicorn.Config:
