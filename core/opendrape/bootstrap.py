@@ -30,7 +30,9 @@ from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
 from opendrape.ports.dead_letters import DeadLetters, NoDeadLetters
 from opendrape.ports.doorbell import Doorbell
+from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
+from opendrape.ports.segments import Segments
 from opendrape.ports.sources import SourceStore
 from opendrape.settings import Settings
 
@@ -42,6 +44,8 @@ class Container:
     settings: Settings
     clock: Clock
     catalogue: Catalogue
+    frames: FrameRequests
+    segments: Segments
     access: AccessStore
     audit: AuditOffice
     doorbell: Doorbell
@@ -72,9 +76,11 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             settings=settings,
             clock=records.clock,
             catalogue=records.catalogue,
+            doorbell=_doorbell(settings, opened),
+            frames=records.frames,
+            segments=records.segments,
             access=records.access,
             audit=_audit_office(settings, records, partial(open_audit_keys, settings.audit_key_path, notice=notice)),
-            doorbell=_doorbell(settings, opened),
             key_map=records.key_map,
             work_blobs=work_blobs,
             destination_blobs=destination_blobs,
@@ -111,6 +117,8 @@ class Records:
 
     clock: Clock
     catalogue: SqlCatalogue
+    frames: FrameRequests
+    segments: Segments
     access: AccessStore
     key_map: KeyMap
 
@@ -164,8 +172,14 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
         notice=notice,
     )
     opened.callback(key_map.close)
-    access = SqlAccessStore(catalogue.database, clock=clock)
-    return Records(clock=clock, catalogue=catalogue, access=access, key_map=key_map)
+    return Records(
+        clock=clock,
+        catalogue=catalogue,
+        frames=catalogue.requests_for_frames,
+        segments=catalogue.segments,
+        access=SqlAccessStore(catalogue.database, clock=clock),
+        key_map=key_map,
+    )
 
 
 def _audit_office(

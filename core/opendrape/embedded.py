@@ -9,12 +9,14 @@ from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.audit.sealer import AuditSealer
 from opendrape.bootstrap import Container
 from opendrape.errors import TransientError
+from opendrape.ledger.frame_cleaning import FrameCleaner
 from opendrape.ledger.tidying import Tidier
 from opendrape.ledger.worker import Caretaker, Worker
 from opendrape.serving.threads import Runnable, Services
 from opendrape.state_folder import empty_folder, sole_owner
 from opendrape_ingest.composition import build_ingest
 from opendrape_masker.composition import build_masker
+from opendrape_masker.presence import Presence
 from opendrape_uploader.composition import build_uploader
 
 
@@ -53,7 +55,7 @@ def compose(container: Container, notice: Callable[[str], None] = lambda _text: 
         sweep_seconds=container.settings.work.sweep_seconds,
     )
     tidiers = [] if container.settings.work.keep_intermediate else [_tidier(container)]
-    return [caretaker, *tidiers, *workers]
+    return [caretaker, *tidiers, FrameCleaner(container), Presence(container), *workers]
 
 
 def _sealer(container: Container) -> AuditSealer:

@@ -25,6 +25,8 @@ OpenDrapeError
 │   ├── SignInRequired            no credential, or one that is not good
 │   ├── TooManySignIns            too many failed from there
 │   └── Forbidden                 a good credential that does not allow this
+├── LimitReached                  a caller has as much open work as allowed      -> wait
+├── LinkExpired                   a download link was used or is too old         -> ask for a new one
 └── NotFound
 """
 
@@ -190,6 +192,20 @@ class IllegalTransition(OpenDrapeError):
     """The table of transitions does not allow this change of state."""
 
     default_reason = "illegal_transition"
+
+
+class LimitReached(OpenDrapeError):
+    """As much is open as one caller may have at a time."""
+
+    default_reason = "limit_reached"
+    next_step = "Wait until a request ends, or cancel one."
+
+
+class LinkExpired(OpenDrapeError):
+    """A download link was used or is too old, or what it pointed to was cleaned up."""
+
+    default_reason = "link_expired"
+    next_step = "Ask for a new link; when the result itself expired, ask for the frames again."
 
 
 class NotFound(OpenDrapeError):

@@ -246,6 +246,19 @@ class BusSettings(_Group):
         return self.connection_string is not None or bool(self.namespace)
 
 
+class FrameSettings(_Group):
+    """Requests for single frames."""
+
+    max_segments: int = Field(default=100, ge=1, description="segments that one request may name")
+    max_frames: int = Field(default=10_000, ge=1, description="frames that one request may ask for")
+    max_open_requests: int = Field(default=5, ge=1, description="requests for frames that one user may have open")
+    default_level: str = Field(default="faces", description="policy of a request for frames that names none")
+    default_format: Literal["jpg", "png", "webp"] = Field(default="jpg", description="pictures of a request")
+    token_hours: float = Field(default=24.0, gt=0, description="how long a download token is good for")
+    keep_hours: float = Field(default=168.0, gt=0, description="how long the pictures of a request are kept")
+    cleanup_hours: float = Field(default=6.0, gt=0, description="how often expired tokens and pictures are removed")
+
+
 class LogSettings(_Group):
     """Logging."""
 
@@ -277,6 +290,7 @@ class Settings(BaseSettings):
     triton: TritonSettings = TritonSettings()
     retention: RetentionSettings = RetentionSettings()
     gateway: GatewaySettings = GatewaySettings()
+    frames: FrameSettings = FrameSettings()
     access: AccessSettings = AccessSettings()
     oidc: OidcSettings = OidcSettings()
     audit: AuditSettings = AuditSettings()

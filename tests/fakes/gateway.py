@@ -14,6 +14,8 @@ import httpx
 from opendrape.access.key_office import KeyOffice
 from opendrape.access.key_text import KeyText
 from opendrape.adapters.audit_anchors import AnchorFile
+from opendrape.adapters.local_blobs import LocalBlobStore
+from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.access import SqlAccessStore
 from opendrape.adapters.sql.audit_trail import SqlAuditTrail
 from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
@@ -102,6 +104,9 @@ def gateway_container(folder: Path) -> Iterator[Any]:
             catalogue=catalogue,
             access=access,
             audit=audit,
+            frames=catalogue.requests_for_frames,
+            segments=catalogue.segments,
+            policies=PolicyShelf(settings.policy_folders, LocalBlobStore(folder / "policies")),
             key_map=Breakable(),
             work_blobs=Breakable(),
             destination_blobs=Breakable(),

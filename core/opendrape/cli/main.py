@@ -14,10 +14,21 @@ from opendrape.cli.exit_codes import ExitCode
 from opendrape.cli.interruption import Interrupted
 from opendrape.errors import ConfigurationError, OpenDrapeError
 
-COMMANDS: Final = ("run", "mask", "selftest", "serve", "doctor")
+COMMANDS: Final = ("run", "mask", "selftest", "serve", "doctor", "frames")
 """Modules of this package with a function of their own name."""
 
-GROUPS: Final = ("models", "policy", "receipts", "keys", "keymap", "audit", "sample", "blobs", "bus")
+GROUPS: Final = (
+    "models",
+    "policy",
+    "receipts",
+    "keys",
+    "keymap",
+    "audit",
+    "sample",
+    "blobs",
+    "bus",
+    "tokens",
+)
 """Modules of this package with an ``app`` of several commands."""
 
 

@@ -24,6 +24,7 @@ class WorkKind(StrEnum):
     MASK = "mask"  # masker: one chunk
     ASSEMBLE = "assemble"  # masker: the whole file
     DELIVER = "deliver"  # uploader
+    FRAMES = "frames"  # masker: single pictures for a request; ``chunk`` is the request's number
 
 
 class ArtefactKind(StrEnum):
@@ -145,7 +146,16 @@ class Delivered(_Outcome):
     receipt: Artefact
 
 
-Outcome = Planned | ChunkMasked | Assembled | Delivered
+class FramesPacked(_Outcome):
+    """The pictures of a request are in one ZIP in the work blobs, read back."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    pictures: int
+
+
+Outcome = Planned | ChunkMasked | Assembled | Delivered | FramesPacked
 
 
 @dataclass(frozen=True, slots=True)

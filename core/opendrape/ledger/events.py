@@ -21,7 +21,7 @@ _TROUBLE: Final = frozenset(
         "leases_collected",
         "bus_silent",
     }
-    | {"tidying_postponed"}
+    | {"tidying_postponed", "cleaning_postponed"}
 )
 
 

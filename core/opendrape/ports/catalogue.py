@@ -113,7 +113,7 @@ class Catalogue(Protocol):
         """The chunk plan in order; empty before planning."""
 
     def work_items(self, asset_id: str) -> Sequence[WorkItem]:
-        """Every item of the asset's present policy, oldest first."""
+        """Every item of the journey under the asset's present policy, oldest first; none of kind ``frames``."""
 
     def artefacts(self, asset_id: str, policy_digest: str, kind: ArtefactKind) -> Sequence[Artefact]:
         """Stored results in chunk order. A timeline does not depend on the policy: it is found under every digest."""

@@ -38,8 +38,8 @@ def run(
     with _listening(host, port) as listener:
         bound = int(listener.getsockname()[1])
         server = _Server(_config(app), stop=stop, on_ready=lambda: on_ready(bound))
-        server.slow_clients = SlowClients(monotonic=time.monotonic, longest_seconds=head_seconds)
         _log.info("http_starting", port=bound)
+        server.slow_clients = SlowClients(monotonic=time.monotonic, longest_seconds=head_seconds)
         asyncio.run(server.serve(sockets=[listener]))
         _log.info("http_stopped", port=bound)
 

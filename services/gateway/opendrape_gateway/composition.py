@@ -16,7 +16,14 @@ from opendrape.logging import dropped_fields, get_log
 from opendrape.serving.health import Check, HealthMonitor
 from opendrape.serving.process import ServicePlan
 from opendrape.serving.threads import Runnable
-from opendrape_gateway import audit_routes, key_routes, service_routes, video_routes
+from opendrape_gateway import (
+    audit_routes,
+    frame_routes,
+    key_routes,
+    segment_routes,
+    service_routes,
+    video_routes,
+)
 from opendrape_gateway.body_limit import BodyLimit
 from opendrape_gateway.desk import Desk, GatewayContainer
 from opendrape_gateway.first_key import ensure_first_key
@@ -28,7 +35,14 @@ from opendrape_gateway.sign_in import Doorkeeper
 from opendrape_gateway.tokens import issued_tokens
 
 _log = get_log("gateway")
-_ROUTERS = (service_routes.router, video_routes.router, key_routes.router, audit_routes.router)
+_ROUTERS = (
+    service_routes.router,
+    video_routes.router,
+    key_routes.router,
+    audit_routes.router,
+    frame_routes.router,
+    segment_routes.router,
+)
 _STREAMING = ("/api/uploads/",)
 """Below these, bodies may be long: their routes bound them themselves."""
 
@@ -118,9 +132,8 @@ def _watch(desk: Desk) -> None:
     metrics.watch_catalogue(desk.catalogue)
     metrics.watch_storage({"state": settings.state_dir, "destination": settings.destination})
     metrics.watch_dropped_log_fields(dropped_fields)
-    metrics.know_routes(
-        [*describe_api()["paths"], "/api/videos", "/api/videos/{asset_id}", "/api/openapi.json", "unmatched"]
-    )
+    paths = [*describe_api()["paths"]]
+    metrics.know_routes([*paths, *(path.rstrip("/") for path in paths), "/api/openapi.json", "unmatched"])
 
 
 def build_gateway(container: Container, notice: Callable[[str], None]) -> list[Runnable]:

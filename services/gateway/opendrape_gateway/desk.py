@@ -8,12 +8,15 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from opendrape.audit.office import AuditOffice
+from opendrape.ledger.frame_wishes import Levels
 from opendrape.metrics import Metrics
 from opendrape.ports.access import AccessStore
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
+from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
+from opendrape.ports.segments import Segments
 from opendrape.serving.health import HealthMonitor
 from opendrape.settings import Settings
 
@@ -29,6 +32,15 @@ class GatewayContainer(Protocol):
 
     @property
     def catalogue(self) -> Catalogue: ...
+
+    @property
+    def frames(self) -> FrameRequests: ...
+
+    @property
+    def segments(self) -> Segments: ...
+
+    @property
+    def policies(self) -> Levels: ...
 
     @property
     def access(self) -> AccessStore: ...
@@ -60,6 +72,16 @@ class Desk:
     def catalogue(self) -> Catalogue:
         """The truth about assets and work."""
         return self.container.catalogue
+
+    @property
+    def frames(self) -> FrameRequests:
+        """Requests for frames."""
+        return self.container.frames
+
+    @property
+    def segments(self) -> Segments:
+        """Marked parts of videos."""
+        return self.container.segments
 
     @property
     def metrics(self) -> Metrics:

@@ -19,12 +19,15 @@ from opendrape.errors import (
     Forbidden,
     IllegalTransition,
     IssuerUnreachable,
+    LimitReached,
+    LinkExpired,
     NotFound,
     OpenDrapeError,
     SignInRequired,
     StorageUnavailable,
     TooManySignIns,
 )
+from opendrape.ledger.frame_wishes import FramesRefused
 from opendrape.logging import get_log
 
 MEDIA_TYPE = "application/problem+json"
@@ -34,6 +37,9 @@ _STATUS_OF: Mapping[type[OpenDrapeError], int] = {
     TooManySignIns: 429,
     IssuerUnreachable: 503,
     NotFound: 404,
+    LinkExpired: 410,
+    LimitReached: 429,
+    FramesRefused: 422,
     IllegalTransition: 409,
     CatalogueUnavailable: 503,
     StorageUnavailable: 503,
@@ -56,6 +62,7 @@ class InvalidParameter(BaseModel):
     location: str = Field(description="path, query, header or body")
     name: str = Field(description="the parameter's name in this API's own words")
     code: str = Field(description="what is wrong, as a slug")
+    detail: str | None = Field(default=None, description="what is wrong, in words; never the value")
 
 
 class Problem(BaseModel):
@@ -79,14 +86,15 @@ def problem_response(
     reason: str | None = None,
     errors: Sequence[InvalidParameter] = (),
     headers: Mapping[str, str] | None = None,
+    detail: str | None = None,
 ) -> JSONResponse:
-    """The response for one problem; title from the status, detail from the reason's own sentence."""
+    """The response for one problem; title from the status, detail from the reason's own sentence unless given."""
     known = reason if reason in REASONS else None
     problem = Problem(
         type=f"urn:opendrape:problem:{known}" if known else "about:blank",
         title=_title(status),
         status=status,
-        detail=explain(known),
+        detail=detail or explain(known),
         instance=f"urn:uuid:{request_id}" if request_id else None,
         reason=known,
         errors=list(errors) or None,

@@ -1,4 +1,4 @@
-"""What the masker does with its work items: mask a chunk, assemble a video."""
+"""What the masker does with its work items: mask a chunk, assemble a video, pack single frames."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from opendrape.errors import MediaRefused, NotFound, PermanentError, StorageUnav
 from opendrape.ledger.worker import Progress
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
+from opendrape.ports.frames import FrameRequests
 from opendrape.ports.sources import SourceStore
 from opendrape.settings import Settings
 from opendrape_masker.children import run_assemble_child, run_mask_child, scratch_folder
+from opendrape_masker.frames.handling import FrameExport
 from opendrape_masker.reports import summed
 
 
@@ -38,6 +40,8 @@ class _Parts(Protocol):
     @property
     def catalogue(self) -> Catalogue: ...
     @property
+    def frames(self) -> FrameRequests: ...
+    @property
     def work_blobs(self) -> BlobStore: ...
     @property
     def sources(self) -> SourceStore: ...
@@ -50,10 +54,12 @@ class MaskHandler:
     """Masks chunks and assembles videos. Idempotent: results are named by content and written once."""
 
     parts: _Parts
-    kinds = frozenset({WorkKind.MASK, WorkKind.ASSEMBLE})
+    kinds = frozenset({WorkKind.MASK, WorkKind.ASSEMBLE, WorkKind.FRAMES})
 
     def handle(self, lease: Lease, progress: Progress) -> Outcome:
         """Do the leased item and return its outcome."""
+        if lease.kind is WorkKind.FRAMES:
+            return FrameExport(self.parts).handle(lease, progress)
         return self._mask(lease, progress) if lease.kind is WorkKind.MASK else self._assemble(lease, progress)
 
     def _mask(self, lease: Lease, progress: Progress) -> ChunkMasked:

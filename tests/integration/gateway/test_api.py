@@ -347,6 +347,9 @@ def test_operations_have_stable_ids_and_documented_problems() -> None:
         "listAuditEvents",
         "exportAuditEvents",
         "verifyAudit",
+    } | {
+        *("startFrames", "getFramesStatus", "downloadFrames", "makeFramesToken", "listFrames", "getFramesHealth"),
+        *("cancelFrames", "listSegments", "addSegment", "getSegment", "replaceSegment", "removeSegment"),
     }
     for operation in operations.values():
         for status, answer in operation["responses"].items():

@@ -10,9 +10,11 @@ from sqlalchemy import delete
 from opendrape.adapters.sql import assets, figures, ledger, reading, results
 from opendrape.adapters.sql.at_once import NobodyWaits
 from opendrape.adapters.sql.database import Database, open_database
+from opendrape.adapters.sql.frame_requests import SqlFrameRequests
 from opendrape.adapters.sql.migrate import is_current, migrate
 from opendrape.adapters.sql.postgresql import Limits
 from opendrape.adapters.sql.repetition import repeated
+from opendrape.adapters.sql.segments import SqlSegments
 from opendrape.adapters.sql.tables import outbox
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.audit import AuditEvent
@@ -73,6 +75,16 @@ class SqlCatalogue(Catalogue):
     def close(self) -> None:
         """Close every connection. Idempotent."""
         self._database.close()
+
+    @property
+    def requests_for_frames(self) -> SqlFrameRequests:
+        """Requests for frames in the same database."""
+        return SqlFrameRequests(self._database, clock=self._clock, retry=self._retry)
+
+    @property
+    def segments(self) -> SqlSegments:
+        """Marked segments in the same database."""
+        return SqlSegments(self._database, clock=self._clock, retry=self._retry)
 
     @contextmanager
     def _reading(self) -> Iterator[Transaction]:

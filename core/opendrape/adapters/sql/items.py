@@ -148,10 +148,14 @@ def has_open(tx: Transaction, asset_id: str, policy_digest: str) -> bool:
 
 
 def cancel_open(tx: Transaction, asset_id: str, *, actor: str, reason: str) -> None:
-    """Cancel every open item of an asset; workers that hold one find their lease stale."""
+    """Cancel every open item of an asset's journey; workers that hold one find their lease stale.
+
+    Requests for frames are no part of the journey: they end by themselves.
+    """
     rows = tx.connection.execute(
         select(work_items)
         .where(work_items.c.asset_id == asset_id, work_items.c.state.in_(OPEN_STATES))
+        .where(work_items.c.kind != WorkKind.FRAMES)
         .order_by(work_items.c.item_id)
         .with_for_update()
     ).all()

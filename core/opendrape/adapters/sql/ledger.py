@@ -9,10 +9,11 @@ from zlib import crc32
 
 from sqlalchemy import Row, Select, and_, or_, select, update
 
-from opendrape.adapters.sql import assets, at_once, items
+from opendrape.adapters.sql import assets, at_once, frame_work, items
 from opendrape.adapters.sql.progression import assemble_when_masked, follow, is_of
 from opendrape.adapters.sql.tables import outbox, work_items
 from opendrape.adapters.sql.transaction import Transaction
+from opendrape.domain.frames import FrameState
 from opendrape.domain.states import AssetState, WorkState
 from opendrape.domain.work import ChunkMasked, Failure, Lease, Outcome, WorkKind
 from opendrape.errors import Disposition
@@ -29,11 +30,11 @@ SWEEPER = "sweeper"
 def claim(tx: Transaction, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float) -> Lease | None:
     """Hand out the oldest due item of these kinds."""
     if tx.is_postgresql:
-        return at_once.claim(tx, kinds, owner=owner, lease_seconds=lease_seconds)
+        return _begun(tx, at_once.claim(tx, kinds, owner=owner, lease_seconds=lease_seconds))
     due = tx.connection.execute(oldest_due(tx, kinds)).one_or_none()
     if due is None:
         return None
-    return items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds))
+    return _begun(tx, items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds)))
 
 
 def claim_item(tx: Transaction, item_id: int, *, owner: str, lease_seconds: float) -> Lease | None:
@@ -41,7 +42,13 @@ def claim_item(tx: Transaction, item_id: int, *, owner: str, lease_seconds: floa
     due = tx.connection.execute(oldest_due(tx, tuple(WorkKind)).where(work_items.c.item_id == item_id)).one_or_none()
     if due is None:
         return None
-    return items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds))
+    return _begun(tx, items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds)))
+
+
+def _begun(tx: Transaction, leased: Lease | None) -> Lease | None:
+    if leased is not None and leased.kind is WorkKind.FRAMES:
+        frame_work.begun(tx, leased.chunk)
+    return leased
 
 
 def oldest_due(tx: Transaction, kinds: Collection[WorkKind]) -> Select[Any]:
@@ -117,6 +124,10 @@ def _with_jitter(tx: Transaction, lease: Lease) -> float:
 def _give_up(tx: Transaction, lease: Lease, failure: Failure) -> None:
     items.end_lease(tx, lease, WorkState.FAILED, reason=failure.reason, detail=failure.detail or None)
     doubtful = failure.disposition is Disposition.QUARANTINE or _is_unexplained(failure)
+    if lease.kind is WorkKind.FRAMES:
+        state = FrameState.QUARANTINED if doubtful else FrameState.FAILED
+        frame_work.end(tx, lease.chunk, state, actor=lease.owner, reason=failure.reason)
+        return
     after = AssetState.QUARANTINED if doubtful else AssetState.FAILED
     _take_asset_along(tx, lease.asset_id, after, actor=lease.owner, reason=failure.reason)
 
@@ -152,6 +163,9 @@ def _collect(tx: Transaction, row: Row[Any]) -> bool:
 def _exhaust(tx: Transaction, row: Row[Any]) -> bool:
     if not items.move(tx, row, WorkState.FAILED, actor=SWEEPER, reason=ATTEMPTS_EXHAUSTED):
         return False
+    if row.kind is WorkKind.FRAMES:
+        frame_work.end(tx, row.chunk, FrameState.FAILED, actor=SWEEPER, reason=ATTEMPTS_EXHAUSTED)
+        return True
     _take_asset_along(tx, row.asset_id, AssetState.FAILED, actor=SWEEPER, reason=ATTEMPTS_EXHAUSTED)
     return True
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from opendrape.adapters.sql import assets, results
+from opendrape.adapters.sql import assets, frame_work, results
 from opendrape.adapters.sql.items import enqueue, enqueue_all
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.states import AssetState
-from opendrape.domain.work import Assembled, ChunkMasked, Delivered, Lease, Outcome, Planned, WorkKind
+from opendrape.domain.work import Assembled, ChunkMasked, Delivered, FramesPacked, Lease, Outcome, Planned, WorkKind
 from opendrape.errors import IllegalTransition
 
 
@@ -21,6 +21,8 @@ def follow(tx: Transaction, lease: Lease, outcome: Outcome) -> None:
             _after_assemble(tx, lease, outcome)
         case WorkKind.DELIVER, Delivered():
             _after_deliver(tx, lease, outcome)
+        case WorkKind.FRAMES, FramesPacked():
+            frame_work.packed(tx, lease, outcome)
         case _:
             raise IllegalTransition(f"{lease.kind} cannot end in {type(outcome).__name__}")
 

@@ -13,7 +13,7 @@ from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.audit import AuditEvent
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.regions import MaskReport
-from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Asset, Chunk, ChunkMasked, WorkItem
+from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Asset, Chunk, ChunkMasked, WorkItem, WorkKind
 from opendrape.errors import NotFound
 from opendrape.ports.catalogue import AssetFilter, OutboxRing
 
@@ -54,11 +54,12 @@ def chunks(tx: Transaction, asset_id: str) -> Sequence[Chunk]:
 
 
 def work_items(tx: Transaction, asset_id: str) -> Sequence[WorkItem]:
-    """Every item under the asset's present policy."""
+    """Every item of the journey under the asset's present policy; requests for frames are no part of it."""
     items = tables.work_items
     query = (
         select(items)
         .where(items.c.asset_id == asset_id, items.c.policy_digest == _present_policy(asset_id))
+        .where(items.c.kind != WorkKind.FRAMES)
         .order_by(items.c.item_id)
     )
     return [item_of(row) for row in tx.connection.execute(query)]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, insert
 
+from opendrape.adapters.sql.database import Database
 from opendrape.adapters.sql.tables import audit_events, outbox
 from opendrape.domain.audit import AuditEvent
 from opendrape.domain.work import RetryRule, WorkKind
+from opendrape.ports.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +51,24 @@ class Transaction:
         """Ask for a ring for each item once it is due."""
         rows = [{"kind": kind, "item_id": item_id, "due_at": due_at} for item_id in item_ids]
         self.connection.execute(insert(outbox), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Transactions:
+    """Begins transactions on one database."""
+
+    database: Database
+    clock: Clock
+    retry: RetryRule
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """A consistent view."""
+        with self.database.read() as connection:
+            yield Transaction(connection, self.clock.now(), self.retry)
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """May write; the time is read after the write lock was waited for."""
+        with self.database.write() as connection:
+            yield Transaction(connection, self.clock.now(), self.retry)

@@ -1,0 +1,175 @@
+"""How requests for frames are read: rows, pages, measured pace and figures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select
+
+from opendrape.adapters.sql.frame_tables import (
+    REQUEST_ID_LENGTH,
+    download_tokens,
+    frame_requests,
+    frame_segments,
+    frame_workers,
+)
+from opendrape.adapters.sql.rows import policy_of
+from opendrape.adapters.sql.tables import work_items
+from opendrape.adapters.sql.transaction import Transaction
+from opendrape.domain.frames import (
+    STATE_OF_WORK,
+    ChosenSegment,
+    FrameArchive,
+    FrameFigures,
+    FrameRequest,
+    FrameState,
+)
+from opendrape.domain.states import WorkState
+from opendrape.domain.timeline import FrameSpan
+from opendrape.domain.work import WorkKind
+from opendrape.errors import NotFound
+from opendrape.ports.frames import FrameFilter
+
+__all__ = ["REQUEST_ID_LENGTH", "count", "figures", "one", "page", "seconds_per_frame"]
+
+_LATEST = 50
+"""How many requests a pace is measured on: the newest, so that a new machine or model is soon seen."""
+
+_HERE = timedelta(minutes=2)
+
+_JOINED = frame_requests.outerjoin(
+    work_items, and_(work_items.c.kind == WorkKind.FRAMES, work_items.c.chunk == frame_requests.c.number)
+)
+_IS_LEASED = work_items.c.state == WorkState.LEASED
+
+
+def one(tx: Transaction, where: ColumnElement[bool]) -> FrameRequest:
+    """The request; ``NotFound`` when there is none."""
+    found = _read(tx, _rows().where(where))
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def page(tx: Transaction, which: FrameFilter) -> Sequence[FrameRequest]:
+    """A page, newest first."""
+    query = _rows().where(*_conditions(which)).order_by(frame_requests.c.number.desc())
+    return _read(tx, query.limit(which.limit).offset(which.offset))
+
+
+def count(tx: Transaction, which: FrameFilter) -> int:
+    """How many match."""
+    query = select(func.count()).select_from(_JOINED).where(*_conditions(which))
+    return int(tx.connection.execute(query).scalar_one())
+
+
+def seconds_per_frame(tx: Transaction, level: str) -> float | None:
+    """From the first lease to the end, over the latest at this level; over all levels when there are none."""
+    for where in (frame_requests.c.policy_name == level, frame_requests.c.number > 0):
+        ended = tx.connection.execute(
+            select(frame_requests.c.started_at, frame_requests.c.ended_at, frame_requests.c.total_frames)
+            .where(frame_requests.c.ended == FrameState.COMPLETED, where)
+            .order_by(frame_requests.c.number.desc())
+            .limit(_LATEST)
+        ).all()
+        frames = sum(int(row.total_frames) for row in ended)
+        if frames:
+            return float(sum((row.ended_at - row.started_at).total_seconds() for row in ended)) / frames
+    return None
+
+
+def figures(tx: Transaction, asset_id: str | None) -> FrameFigures:
+    """Counts by state, mean time, bytes, tokens and workers."""
+    of_video = [] if asset_id is None else [frame_requests.c.asset_id == asset_id]
+    by_state = dict.fromkeys(FrameState, 0)
+    state = _state_expression()
+    for name, number in tx.connection.execute(
+        select(state, func.count()).select_from(_JOINED).where(*of_video).group_by(state)
+    ):
+        by_state[FrameState(name)] = int(number)
+    done = [frame_requests.c.ended == FrameState.COMPLETED, *of_video]
+    written = tx.connection.execute(select(func.sum(frame_requests.c.total_frames)).where(*done)).scalar_one()
+    stored = tx.connection.execute(select(func.sum(frame_requests.c.archive_bytes)).where(*of_video)).scalar_one()
+    return FrameFigures(
+        by_state=by_state,
+        frames_written=int(written or 0),
+        mean_seconds=_mean_seconds(tx, done),
+        stored_bytes=int(stored or 0),
+        live_tokens=_live_tokens(tx),
+        workers=_workers(tx),
+    )
+
+
+def _mean_seconds(tx: Transaction, done: list[ColumnElement[bool]]) -> float | None:
+    rows = tx.connection.execute(
+        select(frame_requests.c.started_at, frame_requests.c.ended_at)
+        .where(*done)
+        .order_by(frame_requests.c.number.desc())
+        .limit(_LATEST)
+    ).all()
+    return sum((row.ended_at - row.started_at).total_seconds() for row in rows) / len(rows) if rows else None
+
+
+def _live_tokens(tx: Transaction) -> int:
+    live = (download_tokens.c.used_at.is_(None), download_tokens.c.expires_at > tx.now)
+    return int(tx.connection.execute(select(func.count()).select_from(download_tokens).where(*live)).scalar_one())
+
+
+def _workers(tx: Transaction) -> int:
+    query = select(func.sum(frame_workers.c.slots)).where(frame_workers.c.seen_at > tx.now - _HERE)
+    return int(tx.connection.execute(query).scalar_one() or 0)
+
+
+def _rows() -> Select[Any]:
+    return select(frame_requests, work_items.c.state.label("item_state"), work_items.c.progress).select_from(_JOINED)
+
+
+def _state_expression() -> ColumnElement[str]:
+    leased = case((_IS_LEASED, FrameState.PROCESSING.value), else_=FrameState.PENDING.value)
+    ended = [(frame_requests.c.ended == state, state.value) for state in FrameState]
+    return case(*ended, else_=leased)
+
+
+def _conditions(which: FrameFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if which.owner is not None:
+        conditions.append(frame_requests.c.owner == which.owner)
+    if which.asset_id is not None:
+        conditions.append(frame_requests.c.asset_id == which.asset_id)
+    if which.state is not None:
+        conditions.append(_state_expression() == which.state.value)
+    return conditions
+
+
+def _read(tx: Transaction, query: Select[Any]) -> list[FrameRequest]:
+    rows = tx.connection.execute(query).all()
+    chosen: dict[int, list[ChosenSegment]] = defaultdict(list)
+    segments = select(frame_segments).where(frame_segments.c.number.in_([row.number for row in rows]))
+    for one_row in tx.connection.execute(segments.order_by(frame_segments.c.segment_id)):
+        span = FrameSpan(one_row.start_frame, one_row.end_frame)
+        chosen[one_row.number].append(ChosenSegment(one_row.segment_id, span))
+    return [_request_of(row, tuple(chosen[row.number])) for row in rows]
+
+
+def _request_of(row: Row[Any], segments: tuple[ChosenSegment, ...]) -> FrameRequest:
+    has_archive = row.archive_name is not None
+    return FrameRequest(
+        number=row.number,
+        request_id=row.request_id,
+        owner=row.owner,
+        asset_id=row.asset_id,
+        policy=policy_of(row),
+        picture_format=row.picture_format,
+        segments=segments,
+        state=row.ended or STATE_OF_WORK[row.item_state],
+        reason=row.reason,
+        total_frames=row.total_frames,
+        share_done=row.progress if row.item_state is WorkState.LEASED else 0.0,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        archive=FrameArchive(row.archive_name, row.archive_sha256, row.archive_bytes) if has_archive else None,
+    )
