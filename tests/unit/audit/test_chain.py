@@ -59,9 +59,10 @@ class Audit:
         """As somebody would who owns the database: without foreign keys, past the catalogue."""
         engine = self.catalogue.database.engine
         off, on = _WITHOUT_FOREIGN_KEYS[engine.dialect.name]
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with closing(engine.raw_connection()) as raw:
             for statement in (off, *statements, on):
-                connection.exec_driver_sql(statement)
+                raw.cursor().execute(statement)
+            raw.commit()
 
     def faults(self) -> set[tuple[str, int | None]]:
         return {(one.fault.value, one.position) for one in self.report().findings}
