@@ -71,12 +71,16 @@ class Audit:
         return self.office.verify()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Both databases: the chain must not depend on how one of them keeps times, JSON or numbers."""
-    if request.param == "sqlite":
+    """SQLite unless a test asks for both."""
+    if getattr(request, "param", "sqlite") == "sqlite":
         return f"sqlite:///{tmp_path}/c.sqlite3"
     return str(request.getfixturevalue("catalogue_url"))
+
+
+on_both = pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+"""The chain must not depend on how a database keeps times, JSON or numbers."""
 
 
 @pytest.fixture
@@ -108,6 +112,7 @@ def test_an_empty_audit_is_whole(audit: Audit) -> None:
     assert not audit.anchor_path.exists()
 
 
+@on_both
 def test_events_are_sealed_once_in_order_and_anchored(sealed: Audit) -> None:
     """H-09: positions count without a gap; a second go changes nothing."""
     report = sealed.report()
@@ -135,6 +140,7 @@ def test_changes_of_the_ledger_are_sealed_too(sealed: Audit) -> None:
     assert sealed.report().is_whole
 
 
+@on_both
 def test_many_events_are_sealed_and_checked_in_pages(audit: Audit) -> None:
     """H-09: more than a batch and more than a page."""
     event = {"at": audit.clock.now(), "actor": "test", "action": "a.b", "object_id": "ar-1", "facts": {}}
@@ -147,6 +153,7 @@ def test_many_events_are_sealed_and_checked_in_pages(audit: Audit) -> None:
     assert audit.faults() == {("changed", 1500)}
 
 
+@on_both
 def test_facts_of_any_letters_are_sealed(audit: Audit) -> None:
     """H-09: canonical JSON holds what JSON holds."""
     audit.say("a.b", facts={"reason": 'ümläut "quoted" \\ \u2028 😀', "size_bytes": 2**53 - 1})
@@ -167,6 +174,7 @@ def test_facts_of_any_letters_are_sealed(audit: Audit) -> None:
         'facts = \'{"n": "1"}\'',
     ],
 )
+@on_both
 def test_an_edited_event_is_found(sealed: Audit, change: str) -> None:
     """H-09: any column of any event, once per event."""
     sealed.tamper(f"UPDATE audit_events SET {change} WHERE event_id = 2")
@@ -182,6 +190,7 @@ def test_an_edited_seal_is_found(sealed: Audit, change: str) -> None:
     assert ("missing" if "event_id" in change else "changed", 2) in sealed.faults()
 
 
+@on_both
 def test_a_deleted_event_is_found(sealed: Audit) -> None:
     """H-09: its seal is still there."""
     sealed.tamper("DELETE FROM audit_events WHERE event_id = 3")
@@ -209,6 +218,7 @@ def test_a_gap_that_was_closed_is_found(sealed: Audit) -> None:
     assert {("changed", 3), ("changed", 4), ("changed", 5), ("truncated", 6)} <= sealed.faults()
 
 
+@on_both
 def test_two_events_that_changed_places_are_found(sealed: Audit) -> None:
     """H-09: order is part of the proof."""
     sealed.tamper(
@@ -229,6 +239,7 @@ def test_two_seals_that_changed_places_are_found(sealed: Audit) -> None:
     assert {("changed", 2), ("changed", 3)} <= sealed.faults()
 
 
+@on_both
 def test_an_event_put_in_with_a_made_up_seal_is_found(sealed: Audit) -> None:
     """H-09: without the key no proof can be made."""
     sealed.tamper(
@@ -261,6 +272,7 @@ def test_a_sealer_that_was_away_for_long_raises_no_alarm(sealed: Audit) -> None:
     assert sealed.report().is_whole
 
 
+@on_both
 def test_a_tail_that_was_cut_off_is_found(sealed: Audit) -> None:
     """H-09: the shorter chain is whole in itself; the anchor outside the database tells."""
     sealed.tamper("DELETE FROM audit_seals WHERE position > 4", "DELETE FROM audit_events WHERE event_id > 4")
@@ -408,6 +420,7 @@ def test_a_key_file_that_is_none_is_a_configuration_error(tmp_path: Path, conten
 
 
 # -- several sealers --------------------------------------------------------------------------------------------------
+@on_both
 def test_two_sealers_at_once_make_one_chain(audit: Audit) -> None:
     """H-09: while events keep coming, two sealers never seal one twice or leave a gap."""
     start = threading.Barrier(3)
@@ -432,6 +445,7 @@ def test_two_sealers_at_once_make_one_chain(audit: Audit) -> None:
     assert counted == report.sealed == 60
 
 
+@on_both
 def test_the_slower_of_two_sealers_changes_nothing(audit: Audit) -> None:
     """H-09: both saw the same head; the key of the table decides."""
     audit.say("a.one", "a.two")
