@@ -16,6 +16,7 @@ from opendrape.bootstrap import bootstrap
 from opendrape.domain.work import WorkKind
 from opendrape.errors import BusUnavailable, ConfigurationError
 from opendrape.settings import BusSettings, Settings
+from tests.integration.bus.crew import eventually
 from tests.servers.bus_fixture import QUICK, Namespace, broker, forgives_the_sdk, namespace, tidy
 from tests.servers.process import free_port
 from tests.servers.servicebus.message import DATA, read, section
@@ -75,6 +76,7 @@ def test_a_link_that_died_in_silence_is_found_out_and_opened_again(
     try:
         bell.ring(WorkKind.MASK, 7)
         assert bell.wait([WorkKind.MASK], 20.0)
+        eventually(lambda: namespace.counts(WorkKind.MASK)["active"] == 0)
         namespace.broker.call(lambda broker: broker.go_silent())
         said = ""
         while "bus_silent" not in said:

@@ -10,6 +10,7 @@ import pytest
 
 from opendrape.adapters.service_bus import BusClient, ServiceBusDoorbell
 from opendrape.domain.work import Lease, Outcome, WorkKind
+from opendrape.ledger.caretaker import relay_rings
 from opendrape.ledger.worker import Progress
 from opendrape.ports.doorbell import Fate, Verdict
 from opendrape.settings import BusSettings
@@ -53,22 +54,21 @@ def test_doubled_and_reordered_rings_do_no_harm(namespace: Namespace, tmp_path: 
 def test_a_lock_lost_at_work_wakes_another_worker_who_leaves_the_item_alone(
     namespace: Namespace, tmp_path: Path
 ) -> None:
-    lost = threading.Event()
-
-    def loses_its_lock(lease: Lease, progress: Progress) -> Outcome:
-        if lease.kind is WorkKind.MASK and not lost.is_set():
-            eventually(lambda: namespace.counts(WorkKind.MASK)["locked"] > 0)
-            namespace.broker.call(lambda broker: broker.lose_locks(namespace.queue(WorkKind.MASK)))
-            lost.set()
-            eventually(lambda: namespace.counts(WorkKind.MASK)["active"] == 0)  # the other worker settled it
-        return outcome(lease)
-
-    with namespace.doorbell() as bell, crew_on(tmp_path, bell, work=loses_its_lock) as crew:
+    with namespace.doorbell() as bell, crew_on(tmp_path, bell) as crew:
         crew.register(1)
-        with crew.at_work(2):
+        relay_rings(crew.catalogue, bell)
+        ring = bell.hold(WorkKind, 20.0)
+        assert ring is not None
+        lease = crew.catalogue.claim_item(ring.item_id, owner="first", lease_seconds=300.0)
+        assert lease is not None
+        assert namespace.broker.call(lambda broker: broker.lose_locks(namespace.queue(WorkKind.PLAN))) == 1
+        with crew.at_work(1):
+            eventually(lambda: settled(namespace))  # the other worker heard the ring again and let it go
+            assert crew.catalogue.item(lease.item_id).owner == "first"
+            crew.catalogue.complete(lease, outcome(lease))
+            ring.settle(Verdict(Fate.OVER))
             eventually(lambda: crew.is_all_delivered() and settled(namespace))
         crew.assert_each_item_ended_once(1)
-    assert lost.is_set()
 
 
 def test_a_silent_bus_delays_and_stops_nothing(namespace: Namespace, tmp_path: Path) -> None:

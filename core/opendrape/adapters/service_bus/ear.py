@@ -42,6 +42,9 @@ SETTLE_TRIES: Final = 3
 UNTAKEN_SECONDS: Final = 2.0
 """A ring that nobody here wants for so long goes back: the worker that wanted it has found other work."""
 
+MOST_RETURNS: Final = 3
+"""Each return counts as a delivery: after so many a ring is kept until it is wanted, or returns would bury it."""
+
 
 class Ear:
     """Listens on one queue for one job slot, while ``wanted`` is set, and offers what it hears."""
@@ -133,8 +136,8 @@ class Ear:
         held = Held(ring.kind, ring.item_id)
         self._exchange.put(held)
         try:
-            if not await held.is_settled_within(UNTAKEN_SECONDS) and self._exchange.withdraw(held):
-                held.settle(Verdict(Fate.BACK))
+            if (message.delivery_count or 0) < MOST_RETURNS:
+                await self._return_if_unwanted(held)
             has_lock = await self._keep(message, held)
         except asyncio.CancelledError:
             self._exchange.withdraw(held)
@@ -143,6 +146,10 @@ class Ear:
             raise
         if has_lock:
             await self._settle(message, await held.verdict())
+
+    async def _return_if_unwanted(self, held: Held) -> None:
+        if not await held.is_settled_within(UNTAKEN_SECONDS) and self._exchange.withdraw(held):
+            held.settle(Verdict(Fate.BACK))
 
     async def _keep(self, message: ServiceBusReceivedMessage, held: Held) -> bool:
         """Keep the lock until there is a verdict; False when it was lost on the way."""
@@ -205,15 +212,18 @@ class Ear:
     async def _settle(self, message: ServiceBusReceivedMessage, verdict: Verdict) -> None:
         for tries in range(SETTLE_TRIES):
             try:
-                return await self._settle_once(message, verdict)
+                await self._settle_once(message, verdict)
+                return
             except BusUnavailable as error:
                 # It comes again, or it was done and the answer was lost: the ledger knows either way.
                 self._on_trouble("ring_not_settled", {"kind": self._kind.value, "exc_info": error})
                 if _is_lock_lost(error):
-                    return None
+                    return
+                if isinstance(error.__cause__, TimeoutError):  # silence: a second try would be as long
+                    break
             await asyncio.sleep(pause(tries, first=0.1, longest=2.0))
             await self._reopen(OPEN_SECONDS)
-        return self._drop()
+        self._drop()
 
     async def _settle_once(self, message: ServiceBusReceivedMessage, verdict: Verdict) -> None:
         receiver = self._receiver
