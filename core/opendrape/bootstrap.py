@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from opendrape.adapters.audit_anchors import AnchorFile
@@ -16,6 +17,7 @@ from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.access import SqlAccessStore
 from opendrape.adapters.sql.audit_trail import SqlAuditTrail
 from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
+from opendrape.adapters.sql.door import open_door
 from opendrape.adapters.sql.postgresql import Limits
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.audit.office import AuditOffice
@@ -28,6 +30,7 @@ from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
 from opendrape.ports.dead_letters import DeadLetters, NoDeadLetters
+from opendrape.ports.door import DoorRecords
 from opendrape.ports.doorbell import Doorbell
 from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
@@ -53,6 +56,7 @@ class Container:
     destination_blobs: BlobStore
     sources: SourceStore
     policies: PolicyShelf
+    door: DoorRecords
     dead_letters: DeadLetters = field(default_factory=NoDeadLetters)
     metrics: Metrics = field(default_factory=Metrics, repr=False, compare=False)
     resources: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
@@ -79,13 +83,14 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             frames=records.frames,
             segments=records.segments,
             access=records.access,
-            audit=_audit_office(settings, records, open_audit_keys(settings.audit_key_path, notice=notice)),
+            audit=_audit_office(settings, records, partial(open_audit_keys, settings.audit_key_path, notice=notice)),
             key_map=records.key_map,
             work_blobs=work_blobs,
             destination_blobs=destination_blobs,
             sources=open_sources(settings, records.key_map, opened),
             policies=PolicyShelf(settings.policy_folders, work_blobs),
             dead_letters=_dead_letters(settings, opened),
+            door=records.door,
             resources=opened.pop_all(),
         )
 
@@ -120,6 +125,7 @@ class Records:
     segments: Segments
     access: AccessStore
     key_map: KeyMap
+    door: DoorRecords
 
 
 @contextmanager
@@ -138,8 +144,8 @@ class AccessRecords:
     access: AccessStore
 
     def audit(self, settings: Settings) -> AuditOffice:
-        """The audit with the keys that are there. ``ConfigurationError`` (``key_file_missing``) when there are none."""
-        return _audit_office(settings, self, open_audit_keys(settings.audit_key_path, may_create=False))
+        """The audit with the keys that are there; ``ConfigurationError`` (``key_file_missing``) later, without any."""
+        return _audit_office(settings, self, partial(open_audit_keys, settings.audit_key_path, may_create=False))
 
 
 @contextmanager
@@ -147,7 +153,9 @@ def opened_access(settings: Settings) -> Iterator[AccessRecords]:
     """The catalogue and the stores beside it while the context lasts; makes no folder, no map and no key."""
     with ExitStack() as opened:
         clock = SystemClock()
-        catalogue = open_catalogue(settings.catalogue_url, clock=clock, retry=retry_rule(settings))
+        catalogue = open_catalogue(
+            settings.catalogue_url, clock=clock, retry=retry_rule(settings), limits=connection_limits(settings)
+        )
         opened.callback(catalogue.close)
         access = SqlAccessStore(catalogue.database, clock=clock)
         yield AccessRecords(clock=clock, catalogue=catalogue, access=access)
@@ -175,13 +183,16 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
         frames=catalogue.requests_for_frames,
         segments=catalogue.segments,
         access=SqlAccessStore(catalogue.database, clock=clock),
+        door=open_door(catalogue, clock),
         key_map=key_map,
     )
 
 
-def _audit_office(settings: Settings, records: Records | AccessRecords, keys: AuditKeys) -> AuditOffice:
+def _audit_office(
+    settings: Settings, records: Records | AccessRecords, open_keys: Callable[[], AuditKeys]
+) -> AuditOffice:
     trail = SqlAuditTrail(records.catalogue.database, clock=records.clock)
-    return AuditOffice(trail, keys, AnchorFile(settings.audit_anchor_path), records.clock)
+    return AuditOffice(trail, open_keys, AnchorFile(settings.audit_anchor_path), records.clock)
 
 
 def retry_rule(settings: Settings) -> RetryRule:

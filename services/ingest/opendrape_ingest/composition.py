@@ -6,10 +6,13 @@ import os
 import secrets
 
 from opendrape.bootstrap import Container
+from opendrape.ledger.frame_cleaning import FrameCleaner
 from opendrape.ledger.worker import Worker
 from opendrape.metrics import MeteredHandler
 from opendrape.serving.process import ServicePlan
 from opendrape_ingest.plan import PlanHandler
+from opendrape_ingest.record_number import RecordNumberRule
+from opendrape_ingest.uploads import UploadIntake
 
 
 def build_ingest(container: Container) -> list[Worker]:
@@ -33,9 +36,26 @@ def build_ingest(container: Container) -> list[Worker]:
     return [worker]
 
 
+def build_upload_intake(container: Container) -> UploadIntake:
+    """What takes complete uploads up. ``ConfigurationError`` when the record number pattern cannot be used."""
+    return UploadIntake(
+        uploads=container.door.uploads,
+        catalogue=container.catalogue,
+        key_map=container.key_map,
+        policies=container.policies,
+        clock=container.clock,
+        settings=container.settings,
+        record_number=RecordNumberRule(container.settings.pseudonym.record_number_pattern),
+    )
+
+
 PLAN = ServicePlan(
     name="ingest",
-    workers=lambda container, _notice: build_ingest(container),
+    workers=lambda container, _notice: [
+        *build_ingest(container),
+        build_upload_intake(container),
+        FrameCleaner(container),
+    ],
     checks=lambda container: {
         "catalogue": container.catalogue.check,
         "work_storage": container.work_blobs.check,

@@ -1,0 +1,133 @@
+"""How many videos are shown with few questions: a keyset page, what all of it stands at, one video's events."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, func, select
+
+from opendrape.adapters.sql.rows import asset_of
+from opendrape.adapters.sql.store import SqlStore
+from opendrape.adapters.sql.tables import artefacts, assets, audit_events, chunks, work_items
+from opendrape.adapters.sql.upload_tables import asset_owners
+from opendrape.domain.states import WorkState
+from opendrape.domain.work import ArtefactKind, Asset, WorkKind
+from opendrape.ports.video_shelf import Standing, VideoEvent, VideoFilter, VideoShelf
+
+
+class SqlVideoShelf(SqlStore, VideoShelf):
+    """See the port."""
+
+    def page(self, which: VideoFilter) -> Sequence[Asset]:
+        """One walk per state, each through an index in id order; merged here."""
+        states = which.states or (None,)
+        with self._reading() as tx:
+            found = [asset_of(row) for state in states for row in tx.connection.execute(_page(which, state))]
+        return sorted(found, key=lambda asset: asset.asset_id)[: which.limit]
+
+    def standings(self, assets: Collection[Asset]) -> Mapping[str, Standing]:
+        """Added up by the database: a page of long videos has thousands of pieces."""
+        ids = tuple(asset.asset_id for asset in assets)
+        with self._reading() as tx:
+            frames = {row.asset_id: row for row in tx.connection.execute(_frames(ids))}
+            under_way = {row.asset_id: row.frames for row in tx.connection.execute(_under_way(ids))}
+            steps = {(row.asset_id, row.kind): row.share for row in tx.connection.execute(_steps(ids))}
+        return {one: _standing(one, frames.get(one), under_way.get(one), steps) for one in ids}
+
+    def events(self, asset_id: str, *, after: int, limit: int) -> Sequence[VideoEvent]:
+        query = (
+            select(audit_events)
+            .where(audit_events.c.object_id == asset_id, audit_events.c.event_id > after)
+            .where(audit_events.c.action.like("asset.%"))
+            .order_by(audit_events.c.event_id)
+            .limit(limit)
+        )
+        with self._reading() as tx:
+            rows = tx.connection.execute(query).all()
+        return [VideoEvent(row.event_id, row.at, row.action, _text(row.facts.get("reason"))) for row in rows]
+
+
+def _page(which: VideoFilter, state: Any) -> Select[Any]:
+    query = select(assets).limit(which.limit)
+    key = assets.c.asset_id
+    if which.owner is not None:
+        # ordered by the owner's index, so that a page costs a page
+        query = query.join(asset_owners, asset_owners.c.asset_id == assets.c.asset_id)
+        query, key = query.where(asset_owners.c.owner == which.owner), asset_owners.c.asset_id
+    if state is not None:
+        query = query.where(assets.c.state == state)
+    if which.subject_id is not None:
+        query = query.where(assets.c.subject_id == which.subject_id)
+    if which.after is not None:
+        query = query.where(key > which.after)
+    return query.order_by(key)
+
+
+def _standing(
+    asset_id: str, frames: Row[Any] | None, under_way: float | None, steps: Mapping[tuple[str, WorkKind], float]
+) -> Standing:
+    return Standing(
+        frames=int(frames.frames) if frames else 0,
+        frames_kept=int(frames.kept) if frames else 0,
+        frames_under_way=float(under_way or 0.0),
+        planned=1.0 if frames else float(steps.get((asset_id, WorkKind.PLAN), 0.0)),
+        assembled=float(steps.get((asset_id, WorkKind.ASSEMBLE), 0.0)),
+        delivered=float(steps.get((asset_id, WorkKind.DELIVER), 0.0)),
+    )
+
+
+_LENGTH = chunks.c.end_frame - chunks.c.start_frame
+_KEPT = and_(
+    artefacts.c.asset_id == chunks.c.asset_id,
+    artefacts.c.policy_digest == chunks.c.policy_digest,
+    artefacts.c.kind == ArtefactKind.CHUNK,
+    artefacts.c.chunk == chunks.c.chunk,
+)
+
+
+def _under_present_policy(table: Table, ids: tuple[str, ...]) -> ColumnElement[bool]:
+    """Joined with its asset, of these assets only."""
+    same = and_(assets.c.asset_id == table.c.asset_id, assets.c.policy_digest == table.c.policy_digest)
+    return and_(same, table.c.asset_id.in_(ids))
+
+
+def _frames(ids: tuple[str, ...]) -> Select[Any]:
+    kept = func.sum(case((artefacts.c.chunk.is_not(None), _LENGTH), else_=0)).label("kept")
+    return (
+        select(chunks.c.asset_id, func.sum(_LENGTH).label("frames"), kept)
+        .join(assets, _under_present_policy(chunks, ids))
+        .outerjoin(artefacts, _KEPT)
+        .group_by(chunks.c.asset_id)
+    )
+
+
+def _under_way(ids: tuple[str, ...]) -> Select[Any]:
+    """Masking that somebody is at: the piece is not kept yet."""
+    piece = and_(
+        chunks.c.asset_id == work_items.c.asset_id,
+        chunks.c.policy_digest == work_items.c.policy_digest,
+        chunks.c.chunk == work_items.c.chunk,
+    )
+    return (
+        select(work_items.c.asset_id, func.sum(work_items.c.progress * _LENGTH).label("frames"))
+        .join(assets, _under_present_policy(work_items, ids))
+        .join(chunks, piece)
+        .where(work_items.c.kind == WorkKind.MASK, work_items.c.state == WorkState.LEASED)
+        .group_by(work_items.c.asset_id)
+    )
+
+
+def _steps(ids: tuple[str, ...]) -> Select[Any]:
+    """How far the steps of the whole video are; a finished one counts whatever came after."""
+    share = func.max(case((work_items.c.state == WorkState.DONE, 1.0), else_=work_items.c.progress)).label("share")
+    return (
+        select(work_items.c.asset_id, work_items.c.kind, share)
+        .join(assets, _under_present_policy(work_items, ids))
+        .where(work_items.c.kind.in_((WorkKind.PLAN, WorkKind.ASSEMBLE, WorkKind.DELIVER)))
+        .group_by(work_items.c.asset_id, work_items.c.kind)
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
