@@ -38,8 +38,8 @@ def page(results: Mapping[tuple[str, Load], Sequence[Run]], *, processes: int, t
         "",
         *_verdict(results, cores),
         "",
-        "Waited in vain: calls that ended in `catalogue_unavailable` and were made again. SQLite has one writer at a time and",
-        "serves those who wait in no order: it is made for the few workers of one machine, not for 32.",
+        "Waited in vain: calls that ended in `catalogue_unavailable` and were made again. SQLite has one writer at a",
+        "time and serves those who wait in no order: it is made for the few workers of one machine, not for 32.",
     ]
     return "\n".join(lines) + "\n"
 
