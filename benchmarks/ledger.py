@@ -15,11 +15,11 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -28,8 +28,11 @@ from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
 from opendrape.adapters.sql.postgresql import Limits
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.domain.work import RetryRule, WorkKind
+from opendrape.errors import CatalogueUnavailable
 from tests.fakes.catalogue import new_asset, outcome
 from tests.servers.postgresql import PostgreSQL, cluster
+
+Answer = TypeVar("Answer")
 
 PROCESSES, THREADS = 4, 8
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "ledger.md"
@@ -60,6 +63,7 @@ class Run:
     server_cpu_ms: float
     claim_ms: float
     complete_ms: float
+    silent: int
     lost: int
     twice: int
 
@@ -82,15 +86,23 @@ def _work(url: str, start: Any, answers: Any) -> None:
     catalogue = _open(url)
     catalogue.check()
     done: list[tuple[int, float, float, int]] = []
+    silences: list[int] = []
+
+    def patiently(act: Callable[[], Answer]) -> Answer:
+        while True:  # as a worker does
+            try:
+                return act()
+            except CatalogueUnavailable:
+                silences.append(1)
 
     def claimer(name: str) -> None:
         while True:
             began = time.perf_counter()
-            lease = catalogue.claim([WorkKind.MASK], owner=name, lease_seconds=600.0)
+            lease = patiently(lambda: catalogue.claim([WorkKind.MASK], owner=name, lease_seconds=600.0))
             if lease is None:
                 return
             claimed = time.perf_counter()
-            catalogue.complete(lease, outcome(lease))
+            patiently(lambda lease=lease: catalogue.complete(lease, outcome(lease)))  # type: ignore[misc]
             done.append((lease.item_id, claimed - began, time.perf_counter() - claimed, lease.epoch))
 
     threads = [threading.Thread(target=claimer, args=(f"masker-{number}",)) for number in range(THREADS)]
@@ -101,7 +113,7 @@ def _work(url: str, start: Any, answers: Any) -> None:
     for thread in threads:
         thread.join()
     ended = time.monotonic()
-    answers.put((done, ended, time.process_time() - cpu))
+    answers.put((done, ended, time.process_time() - cpu, len(silences)))
     catalogue.close()
 
 
@@ -117,20 +129,21 @@ def measure(url: str, load: Load, server: PostgreSQL | None) -> Run:
         start.wait()
         began = time.monotonic()
         told = [answers.get(timeout=600) for _ in workers]
-        seconds = max(ended for _, ended, _ in told) - began
+        seconds = max(ended for _, ended, *_ in told) - began
         for worker in workers:
             worker.join()
-    cycles = [cycle for done, _, _ in told for cycle in done]
+    cycles = [cycle for done, *_ in told for cycle in done]
     items = Counter(item for item, *_ in cycles)
     with closing(_open(url)) as catalogue:
         waiting = catalogue.queue_depth()[WorkKind.MASK]
         assembled = catalogue.queue_depth()[WorkKind.ASSEMBLE]
     return Run(
         cycles_per_second=len(cycles) / seconds,
-        client_cpu_ms=1000 * sum(cpu for *_, cpu in told) / len(cycles),
+        client_cpu_ms=1000 * sum(cpu for _, _, cpu, _ in told) / len(cycles),
         server_cpu_ms=1000 * sum(server_cpu) / len(cycles),
         claim_ms=1000 * statistics.median(cycle[1] for cycle in cycles),
         complete_ms=1000 * statistics.median(cycle[2] for cycle in cycles),
+        silent=sum(silences for *_, silences in told),
         lost=load.cycles - len(items) + waiting + load.assets - assembled,
         twice=sum(times - 1 for times in items.values()) + sum(cycle[3] > 1 for cycle in cycles),
     )

@@ -32,11 +32,14 @@ def page(results: Mapping[tuple[str, Load], Sequence[Run]], *, processes: int, t
         + (f" on {cores} cores: other work ran at the same time." if os.getloadavg()[1] > 2 * cores else "."),
         "",
         "| database | work | cycles/s, median (least to most) | claim, ms | complete, ms"
-        " | processor time of a cycle, ms: clients + server | lost | twice |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        " | processor time of a cycle, ms: clients + server | waited in vain | lost | twice |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         *(_row(name, load, runs) for (name, load), runs in results.items()),
         "",
         *_verdict(results, cores),
+        "",
+        "Waited in vain: calls that ended in `catalogue_unavailable` and were made again. SQLite has one writer at a",
+        "time and serves those who wait in no order: it is made for the few workers of one machine, not for 32.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -49,6 +52,7 @@ def _row(name: str, load: Load, runs: Sequence[Run]) -> str:
         f" | {statistics.median(rates):.0f} ({rates[0]:.0f} to {rates[-1]:.0f}), {len(runs)} runs"
         f" | {_median(runs, lambda run: run.claim_ms):.0f} | {_median(runs, lambda run: run.complete_ms):.0f}"
         f" | {_median(runs, lambda run: run.client_cpu_ms):.1f}{server}"
+        f" | {sum(run.silent for run in runs)}"
         f" | {sum(run.lost for run in runs)} | {sum(run.twice for run in runs)} |"
     )
 

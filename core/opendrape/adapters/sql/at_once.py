@@ -39,13 +39,15 @@ SELECT item_id, asset_id, kind, chunk, policy_name, policy_digest, lease_epoch, 
 # Who queues assembling? While chunks wait, nobody has to: workers share the asset's advisory lock. Once none waits, a
 # worker takes it alone, so that it sees what every sharer has stored. A sharer that finds, the lock in hand, that none
 # waits any longer gives up and begins again (two that wanted more of a shared lock would block each other).
+#
+# "IS TRUE" keeps the planner from looking for the item among all leased ones instead of by its number.
 COMPLETE_CHUNK: Final = """
 WITH held AS (
     SELECT asset_id FROM assets WHERE asset_id = %(asset_id)s FOR KEY SHARE
 ), ended AS (
     UPDATE work_items AS item SET state = 'done', owner = NULL, lease_until = NULL, reason = NULL, progress = 1
     FROM held
-    WHERE item.item_id = %(item_id)s AND item.lease_epoch = %(epoch)s AND item.state = 'leased'
+    WHERE item.item_id = %(item_id)s AND item.lease_epoch = %(epoch)s AND (item.state = 'leased') IS TRUE
     RETURNING item.item_id, item.asset_id, item.kind, item.chunk, item.policy_digest, item.lease_epoch
 ), told AS (
     INSERT INTO audit_events (at, actor, action, object_id, facts)
@@ -64,17 +66,21 @@ WITH held AS (
     ON CONFLICT (asset_id, policy_digest, chunk) DO UPDATE
     SET outcome = excluded.outcome, created_at = excluded.created_at
 )
-SELECT CASE WHEN EXISTS (SELECT 1 FROM work_items WHERE asset_id = %(asset_id)s AND kind = 'mask' AND state = 'queued')
+SELECT CASE WHEN (
+        SELECT chunk FROM work_items WHERE asset_id = %(asset_id)s AND kind = 'mask' AND state = 'queued'
+        ORDER BY chunk LIMIT 1) IS NOT NULL
     THEN pg_advisory_xact_lock_shared(%(space)s, hashtext(asset_id))::text || 'shared'
     ELSE pg_advisory_xact_lock(%(space)s, hashtext(asset_id))::text || 'alone' END AS hold
 FROM ended
 """
 
+# "ORDER BY chunk" leads to the asset's own index, whatever the planner believes of a table that changes all the time.
 OPEN_CHUNKS: Final = """
 SELECT
-    EXISTS (SELECT 1 FROM work_items WHERE asset_id = %(asset_id)s AND kind = 'mask' AND state = 'queued') AS waiting,
-    EXISTS (SELECT 1 FROM work_items WHERE asset_id = %(asset_id)s AND kind = 'mask'
-        AND state IN ('queued', 'leased')) AS any
+    (SELECT chunk FROM work_items WHERE asset_id = %(asset_id)s AND kind = 'mask' AND state = 'queued'
+        ORDER BY chunk LIMIT 1) IS NOT NULL AS waiting,
+    (SELECT chunk FROM work_items WHERE asset_id = %(asset_id)s AND kind = 'mask' AND state IN ('queued', 'leased')
+        ORDER BY chunk LIMIT 1) IS NOT NULL AS any
 """
 
 _LAST_CHUNK_SPACE: Final = 0x0DD_4A9F

@@ -36,6 +36,7 @@ def postgresql_engine(address: URL, limits: Limits) -> Engine:
     return create_engine(
         address.set(drivername=_DRIVER).update_query_dict(_connection_words(address, limits)),
         hide_parameters=True,
+        connect_args={"prepare_threshold": 1},
         pool_size=limits.pool_size,
         max_overflow=0,
         pool_timeout=limits.lock_seconds,
@@ -65,6 +66,8 @@ def _connection_words(address: URL, limits: Limits) -> dict[str, Any]:
         # a frozen process must not hold a row for ever
         "idle_in_transaction_session_timeout": round(2 * limits.statement_seconds * 1000),
         "timezone": "UTC",
+        # few statements, said again and again, each with an index made for it: planning costs more than it saves
+        "plan_cache_mode": "force_generic_plan",
     }
     words = {
         "connect_timeout": str(max(2, round(limits.connect_seconds))),
