@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.types import Scope
 
 from opendrape import __version__
 from opendrape.access.key_office import KeyOffice
@@ -18,11 +20,16 @@ from opendrape.serving.process import ServicePlan
 from opendrape.serving.threads import Runnable
 from opendrape_gateway import (
     audit_routes,
+    form_routes,
     frame_routes,
+    happening_routes,
     key_routes,
     segment_routes,
     service_routes,
+    upload_routes,
+    video_papers,
     video_routes,
+    webhook_routes,
 )
 from opendrape_gateway.body_limit import BodyLimit
 from opendrape_gateway.desk import Desk, GatewayContainer
@@ -30,21 +37,29 @@ from opendrape_gateway.first_key import ensure_first_key
 from opendrape_gateway.front import Front
 from opendrape_gateway.gate import Gate, metrics_are_open
 from opendrape_gateway.openapi_security import say_who_may
+from opendrape_gateway.outside import Outside
 from opendrape_gateway.problems import Problem, install_problem_handlers
+from opendrape_gateway.rates import RateHeaders, within_rate
+from opendrape_gateway.refusal import install_refusals
 from opendrape_gateway.sign_in import Doorkeeper
 from opendrape_gateway.tokens import issued_tokens
+from opendrape_gateway.webhook_secrets import WebhookSecrets
+from opendrape_gateway.webhook_sending import WebhookSender
 
 _log = get_log("gateway")
 _ROUTERS = (
     service_routes.router,
     video_routes.router,
+    video_papers.router,
+    segment_routes.router,
+    frame_routes.router,
+    happening_routes.router,
+    form_routes.router,
+    upload_routes.router,
+    webhook_routes.router,
     key_routes.router,
     audit_routes.router,
-    frame_routes.router,
-    segment_routes.router,
 )
-_STREAMING = ("/api/uploads/",)
-"""Below these, bodies may be long: their routes bound them themselves."""
 
 
 def create_app(container: GatewayContainer, *, more_checks: Mapping[str, Check] | None = None) -> FastAPI:
@@ -56,10 +71,23 @@ def create_app(container: GatewayContainer, *, more_checks: Mapping[str, Check] 
     app = _bare_app()
     app.state.desk = desk
     _watch(desk)
-    app.state.listens_on = container.settings.gateway.host
+    app.state.listens_on, app.state.stopping = container.settings.gateway.host, threading.Event()
     _guard(app, container)
+    app.add_middleware(RateHeaders)
     app.add_middleware(Front, metrics=desk.metrics, monotonic=container.clock.monotonic)
     return app
+
+
+def build_webhook_sender(container: GatewayContainer) -> WebhookSender:
+    """What tells receivers; runs in any process, any number of times."""
+    rules = container.settings.webhooks
+    return WebhookSender(
+        webhooks=container.door.webhooks,
+        keys=WebhookSecrets(container.settings.webhook_key_path),
+        rules=rules,
+        clock=container.clock,
+        outside=Outside(rules.allow_networks, rules.allow_http),
+    )
 
 
 def describe_api() -> dict[str, Any]:
@@ -79,8 +107,9 @@ def _bare_app() -> FastAPI:
         redirect_slashes=False,  # a redirect would echo the query
     )
     for router in _ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[] if router is service_routes.router else [Depends(within_rate)])
     install_problem_handlers(app)
+    install_refusals(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -104,7 +133,7 @@ def _guard(app: FastAPI, container: GatewayContainer) -> None:
         BodyLimit,
         most_bytes=chosen.gateway.max_body_bytes,
         silence_seconds=chosen.gateway.body_silence_seconds,
-        streaming=_STREAMING,
+        streams=takes_a_video,
     )
     doorkeeper = Doorkeeper(
         KeyOffice(container.access, container.clock),
@@ -114,6 +143,13 @@ def _guard(app: FastAPI, container: GatewayContainer) -> None:
         failed_per_minute=chosen.access.failed_sign_ins_per_minute,
     )
     app.add_middleware(Gate, doorkeeper=doorkeeper, metrics_are_open=partial(metrics_are_open, chosen.access.metrics))
+
+
+def takes_a_video(scope: Scope) -> bool:
+    """True for the two addresses whose routes bound long bodies themselves: a piece of an upload, and the form."""
+    method, path = scope["method"], scope["path"]
+    is_piece = method in {"PATCH", "POST"} and path.startswith("/api/uploads")
+    return is_piece or (method == "POST" and path in {"/api/videos", "/api/videos/"})
 
 
 def _health_of(container: GatewayContainer, more: Mapping[str, Check]) -> HealthMonitor:
@@ -137,18 +173,18 @@ def _watch(desk: Desk) -> None:
 
 
 def build_gateway(container: Container, notice: Callable[[str], None]) -> list[Runnable]:
-    """What runs beside the door of a process of its own: the sealer of the audit. Makes sure that an admin can get in.
+    """What runs beside the door in a process of its own: webhooks, the sealer. Makes sure that an admin can get in.
 
     Processes that share a catalogue must share the key that seals: without OPENDRAPE_AUDIT__KEY_FILE nothing is sealed
     there, and it is said.
     """
     ensure_first_key(container, notice=notice)
-    chosen = container.settings
+    chosen, sender = container.settings, build_webhook_sender(container)
     if chosen.catalogue.url and chosen.audit.key_file is None:
         _log.error("audit_not_sealed", reason="audit_key_not_shared")
-        return []
+        return [sender]
     times = {"seal_seconds": chosen.audit.seal_seconds, "anchor_seconds": chosen.audit.anchor_seconds}
-    return [container.audit.sealer(container.metrics, **times)]
+    return [sender, container.audit.sealer(container.metrics, **times)]
 
 
 PLAN = ServicePlan(
@@ -157,4 +193,4 @@ PLAN = ServicePlan(
     checks=lambda _container: {},  # the gateway's own door asks: see _health_of
     door=create_app,
 )
-"""The HTTP door alone."""
+"""The HTTP door, and what tells webhooks."""
