@@ -48,7 +48,7 @@ class Load:
         return self.assets * self.chunks
 
 
-LOADS = (Load("many short videos", 300, 10), Load("one long video at a time", 15, 200))
+LOADS = (Load("many short videos", 120, 10), Load("long videos", 6, 200))
 
 
 @dataclass(frozen=True)

@@ -184,10 +184,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--policy", default="faces")
     parser.add_argument("--only", default="", help="carriers whose name holds this")
+    parser.add_argument("--first-seeds", action="store_true", help="one seed of every carrier: a short look")
     parser.add_argument("--out", type=Path, default=_OUT, help="folder for selftest.md and selftest.json")
     options = parser.parse_args(arguments)
     policy = read_policy(Settings().policy_folders, options.policy)
     here = [entry for entry in entries() if options.only in entry.carrier and _is_there(entry)]
+    if options.first_seeds:
+        here = list({entry.carrier: entry for entry in reversed(here)}.values())[::-1]
     options.out.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
     for entry in here:

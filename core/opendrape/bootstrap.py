@@ -169,8 +169,8 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
     )
     opened.callback(catalogue.close)
     key_map = open_key_map(
-        settings.key_map_path,
-        settings.map_key_path,
+        settings.keys.map_url if settings.has_shared_map else settings.key_map_path,
+        settings.keys.map_key if settings.keys.map_key.get_secret_value() else settings.map_key_path,
         scheme=settings.pseudonym.scheme,
         audit=catalogue.append_audit,
         clock=clock,

@@ -25,7 +25,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from opendrape.domain.policy import Role
 from opendrape.domain.reasons import REASONS
 from opendrape.domain.regions import MaskReport
-from opendrape.domain.states import AssetState
+from opendrape.domain.states import WORK_TERMINAL, AssetState, WorkState
 from opendrape.domain.work import Assembled, ChunkMasked, Delivered, Lease, Outcome, WorkKind
 from opendrape.errors import FidelityBroken, OpenDrapeError, ResidualFound, ScrubIncomplete
 
@@ -34,6 +34,7 @@ _NONE: Final = "none"
 _KINDS: Final = frozenset(WorkKind)
 _ROLES: Final = frozenset(Role)
 _STATES: Final = frozenset(AssetState)
+_ENDINGS: Final = frozenset(WORK_TERMINAL)
 _OUTCOMES: Final = frozenset({"done", "fail", "retry", "quarantine", "abandon"})
 _CHECKS: Final = frozenset({"fidelity", "residual", "scrub", "delivery"})
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -45,13 +46,15 @@ _FAILED_DELIVERY: Final = "read_back_differs"
 
 
 class CatalogueFigures(Protocol):
-    """The three figures that are read at scrape time; every ``Catalogue`` has them."""
+    """The figures that are read at scrape time; every ``Catalogue`` has them."""
 
     def count_assets(self) -> dict[AssetState, int]: ...
 
     def queue_depth(self) -> dict[WorkKind, int]: ...
 
     def oldest_due_seconds(self) -> dict[WorkKind, float]: ...
+
+    def outcomes(self) -> dict[tuple[WorkKind, WorkState, str | None], int]: ...
 
 
 class Metrics:
@@ -133,7 +136,7 @@ class Metrics:
 
     # -- read at scrape time --------------------------------------------------------------------------------------
     def watch_catalogue(self, figures: CatalogueFigures) -> None:
-        """Export queue depth, age of the oldest due item and asset states, read at each scrape."""
+        """Export queue depth, age of the oldest due item, asset states and ended items, read at each scrape."""
         self.registry.register(_AtScrape(lambda: _catalogue_families(figures)))
 
     def watch_storage(self, stores: Mapping[str, Path]) -> None:
@@ -223,6 +226,9 @@ def _catalogue_families(figures: CatalogueFigures) -> Iterator[Metric]:
     depth = GaugeMetricFamily("opendrape_queue_depth", "Items that wait or run", labels=["kind"])
     age = GaugeMetricFamily("opendrape_queue_oldest_seconds", "Age of the oldest due item", labels=["kind"])
     states = GaugeMetricFamily("opendrape_assets", "Assets by state", labels=["state"])
+    ended = CounterMetricFamily(
+        "opendrape_ended_items", "Ended items, of every process there ever was", labels=["kind", "state", "reason"]
+    )
     up = GaugeMetricFamily("opendrape_catalogue_up", "1: the figures of this scrape are complete")
     try:
         for family, numbers in ((depth, figures.queue_depth()), (age, figures.oldest_due_seconds())):
@@ -230,13 +236,25 @@ def _catalogue_families(figures: CatalogueFigures) -> Iterator[Metric]:
                 family.add_metric([bounded(kind, _KINDS)], number)
         for state, count in figures.count_assets().items():
             states.add_metric([bounded(state, _STATES)], count)
+        for labels, count in _outcomes(figures).items():
+            ended.add_metric(labels, count)
     except OpenDrapeError:
         # absent figures, not zeros: a queue that cannot be read is not an empty queue
         up.add_metric([], 0)
         yield up
         return
     up.add_metric([], 1)
-    yield from (depth, age, states, up)
+    yield from (depth, age, states, ended, up)
+
+
+def _outcomes(figures: CatalogueFigures) -> dict[tuple[str, str, str], int]:
+    """Ended items by bounded labels; reasons of another version are added up."""
+    counted: dict[tuple[str, str, str], int] = {}
+    for (kind, state, reason), count in figures.outcomes().items():
+        known = bounded(reason, REASONS) if reason else _NONE
+        labels = (bounded(kind, _KINDS), bounded(state, _ENDINGS), known)
+        counted[labels] = counted.get(labels, 0) + count
+    return counted
 
 
 def _storage_families(stores: Mapping[str, Path]) -> Iterator[Metric]:

@@ -41,9 +41,25 @@ class KeySettings(_Group):
     map_file: Path | None = Field(
         default=None, description="the encrypted map; default: key_map.sqlite3 in the state folder"
     )
+    map_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="`postgresql://...` of the key map, apart from the catalogue; empty: SQLite in the state folder",
+    )
+    map_key: SecretStr = Field(
+        default=SecretStr(""), description="content of the map's key file, for a cluster's secrets; empty: the file"
+    )
     map_key_file: Path | None = Field(default=None, description="default: keys/map.json in the state folder")
     receipt_key_file: Path | None = Field(default=None, description="default: keys/receipt.pem in the state folder")
     webhook_key_file: Path | None = Field(default=None, description="default: keys/webhook.key in the state folder")
+
+
+class RedisSettings(_Group):
+    """Who does short chores in a cluster."""
+
+    url: SecretStr = Field(
+        default=SecretStr(""),
+        description="`redis://...`: one process does each chore (arq); empty: every process that takes care does them",
+    )
 
 
 class PseudonymSettings(_Group):
@@ -319,6 +335,7 @@ class Settings(BaseSettings):
     models_mirror: Path | None = Field(default=None, description="short form of OPENDRAPE_MODELS__MIRROR")
     catalogue: CatalogueSettings = CatalogueSettings()
     keys: KeySettings = KeySettings()
+    redis: RedisSettings = RedisSettings()
     pseudonym: PseudonymSettings = PseudonymSettings()
     ingest: IngestSettings = IngestSettings()
     work: WorkSettings = WorkSettings()
@@ -379,6 +396,11 @@ class Settings(BaseSettings):
     def key_map_path(self) -> Path:
         """The encrypted map."""
         return self.keys.map_file or self.state_dir / "key_map.sqlite3"
+
+    @property
+    def has_shared_map(self) -> bool:
+        """True when the map is in PostgreSQL, shared by many processes."""
+        return bool(self.keys.map_url.get_secret_value())
 
     @property
     def work_dir(self) -> Path:

@@ -14,13 +14,15 @@ import pytest
 from opendrape.adapters.sql.catalogue import SqlCatalogue
 from opendrape.domain.uploads import UploadState
 from opendrape.domain.webhooks import DeliveryState, Endpoint
+from opendrape.domain.work import WorkKind
 from opendrape.errors import IllegalTransition, NotFound, OpenDrapeError, QuotaExceeded
 from opendrape.ports.buckets import Rate
 from opendrape.ports.door import DoorRecords
 from opendrape.ports.replays import Reservation, StoredAnswer
 from opendrape.ports.uploads import NewUpload, Quota
-from opendrape.ports.video_shelf import VideoFilter
+from opendrape.ports.video_shelf import Standing, VideoFilter
 from opendrape.ports.webhooks import Attempt
+from tests.fakes.catalogue import outcome
 from tests.fakes.clock import FakeClock
 from tests.fakes.gateway import asset_id, plan, register
 
@@ -148,14 +150,21 @@ class DoorContract:
         assert ids(page(VideoFilter(subject_id="sr-1", owner="anna"))) == [asset_id(1), asset_id(5)]
         assert ids(page(VideoFilter(owner="berta"))) == []
 
-    def test_standings_are_those_of_the_present_policy(self, opened: Opened) -> None:
-        """H-02: one question for a page says what the single questions say."""
+    def test_standings_count_frames_kept_and_under_way(self, opened: Opened) -> None:
+        """H-02, H-04: added up by the database, each video under its present policy."""
         assets = [register(opened.catalogue, number) for number in range(2)]
+        assert opened.door.videos.standings(assets)[asset_id(1)] == Standing()
         plan(opened.catalogue, (0, 100), (100, 300))
+        first = opened.catalogue.claim({WorkKind.MASK}, owner="test-0001", lease_seconds=30)
+        assert first is not None
+        opened.catalogue.complete(first, outcome(first))
+        second = opened.catalogue.claim({WorkKind.MASK}, owner="test-0001", lease_seconds=30)
+        assert second is not None
+        opened.catalogue.heartbeat(second, lease_seconds=30, progress=0.25)
         found = opened.door.videos.standings(assets)
-        for asset in assets:
-            assert list(found[asset.asset_id].items) == list(opened.catalogue.work_items(asset.asset_id))
-            assert list(found[asset.asset_id].chunks) == list(opened.catalogue.chunks(asset.asset_id))
+        assert found[asset_id(0)] == Standing(frames=300, frames_kept=100, frames_under_way=50.0, planned=1.0)
+        assert found[asset_id(1)] == Standing()
+        assert opened.door.videos.standings([]) == {}
 
     def test_events_of_a_video_go_on_after_an_id(self, opened: Opened) -> None:
         """H-02: what a stream resumes from."""

@@ -193,6 +193,20 @@ class LedgerContract(CatalogueSteps):
         assert last_item(catalogue, asset_id).state is WorkState.QUEUED
         catalogue.complete(lease, outcome(lease))
 
+    def test_ended_items_are_counted_by_kind_state_and_reason(self, catalogue: Catalogue, asset_id: str) -> None:
+        """H-07: from rows, so that a worker that is gone took no count with it."""
+        assert catalogue.outcomes() == {}
+        finish(catalogue, WorkKind.PLAN)
+        lease = claim(catalogue)
+        catalogue.fail(lease, TRANSIENT)
+        assert catalogue.outcomes() == {(WorkKind.PLAN, WorkState.DONE, None): 1}
+        catalogue.fail(claim(catalogue), Failure("corrupt", Disposition.FAIL))
+        assert catalogue.outcomes() == {
+            (WorkKind.PLAN, WorkState.DONE, None): 1,
+            (WorkKind.MASK, WorkState.FAILED, "corrupt"): 1,
+            (WorkKind.MASK, WorkState.CANCELLED, "corrupt"): 1,
+        }
+
     def test_new_work_rings_once_until_the_ring_is_sent(self, catalogue: Catalogue, asset_id: str) -> None:
         [ring] = catalogue.take_rings()
         assert (ring.kind, ring.item_id) == (WorkKind.PLAN, last_item(catalogue, asset_id).item_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 from azure.storage.blob import BlobClient
 
 from opendrape.adapters.azure_blobs import AzureBlobStore
-from opendrape.adapters.azure_blobs.account import Account
+from opendrape.adapters.azure_blobs.account import Account, connect
 from opendrape.errors import BlobConflict, ConfigurationError, NotFound, StorageUnavailable
 from opendrape.ports.blobs import BlobStore
 from tests.contract.blob_store_contract import CONTENT, BlobStoreContract
@@ -306,6 +307,19 @@ def test_a_container_name_that_the_service_would_refuse_is_refused_before(name: 
     with pytest.raises(ConfigurationError) as caught:
         AzureBlobStore(Account("x"), name)
     assert caught.value.reason == "container_name"
+
+
+@pytest.mark.parametrize(("token", "by_identity"), [("", True), ("sv=1&sig=x", False)])
+def test_an_address_alone_means_the_identity_of_the_workload(token: str, by_identity: bool) -> None:
+    """D-01: managed or workload identity, nothing configured but the address; a SAS wins over it."""
+
+    async def connected() -> bool:
+        account = Account(url="https://account.blob.core.windows.net", sas_token=token)
+        connection = connect(account, "videos", QUICK)
+        await connection.close()
+        return connection.identity is not None
+
+    assert asyncio.run(connected()) is by_identity
 
 
 def test_blobs_travel_encrypted_or_on_loopback() -> None:

@@ -1,10 +1,12 @@
-"""How tests open key maps, fill them and copy them: one folder per map, everything it said is kept."""
+"""How tests open key maps, fill them and copy them: a folder or database per map, everything it said is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from opendrape.adapters.key_map import SqliteKeyMap, open_key_map
 from opendrape.domain.audit import AuditEvent
@@ -27,8 +29,8 @@ class StillClock:
 class Maps:
     """Opens maps in one folder and keeps what they said."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, url: str = "") -> None:
+        self.folder, self.url = folder, url
         self.path, self.key_file = folder / "map.sqlite3", folder / "keys" / "map.json"
         self.audited: list[AuditEvent] = []
         self.notices: list[str] = []
@@ -36,7 +38,7 @@ class Maps:
 
     def open(self, scheme: Scheme = Scheme.RANDOM, audit: Callable[[AuditEvent], None] | None = None) -> SqliteKeyMap:
         opened = open_key_map(
-            self.path,
+            SecretStr(self.url) if self.url else self.path,
             self.key_file,
             scheme=scheme,
             audit=audit or self.audited.append,

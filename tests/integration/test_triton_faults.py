@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from opendrape.domain.policy import Role
-from opendrape.errors import InferenceFailed, ModelMissing, OpenDrapeError
+from opendrape.errors import Disposition, InferenceFailed, ModelMissing, OpenDrapeError
 from opendrape_masker.inference.targets import Target
 from opendrape_masker.inference.triton_session import TritonSession
 from opendrape_masker.models_sync import sync
@@ -186,8 +186,12 @@ def test_another_rendering_under_the_same_name_is_refused(
     session = session_on(opened, tmp_path, server.url)
     assert session.source_digest("plain") is None
     assert session.source_digest("slow") is not None
-    assert isinstance(said(lambda: session.infer("plain", PICTURE)), ModelMissing)
-    assert isinstance(said(lambda: session.check({Role.FACE, Role.TEXT})), ModelMissing)
+    for call in (lambda: session.infer("plain", PICTURE), lambda: session.check({Role.FACE, Role.TEXT})):
+        error = said(call)
+        # the next rollout may bring it: the item is tried again, and nothing is masked meanwhile
+        assert (error.reason, error.disposition) == ("model_not_served", Disposition.RETRY)
+    with pytest.raises(ModelMissing):
+        session.infer("of no lock", PICTURE)
 
 
 def test_a_graph_that_was_altered_on_the_server_is_never_served(
@@ -206,7 +210,7 @@ def test_a_graph_that_was_altered_on_the_server_is_never_served(
         assert session.source_digest("slow") is not None
         assert session.source_digest("plain") is None
         assert said(lambda: session.check({Role.FACE})).reason == "inference_unavailable"
-        with pytest.raises((ModelMissing, InferenceFailed)):
+        with pytest.raises(InferenceFailed):
             session.infer("plain", PICTURE)
     finally:
         other.stop()

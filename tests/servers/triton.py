@@ -30,6 +30,7 @@ class Triton:
     grpc_port: int
     http_port: int
     metrics_port: int
+    options: tuple[str, ...] = ()
     running: process.Running | None = None
 
     @classmethod
@@ -62,9 +63,9 @@ class Triton:
         took_part("Triton", "tritonserver 2.51.0 with its Python backend, on the processor")
 
     def stop(self) -> None:
-        """End it and take away the memory that its backend shares, which a killed one leaves; idempotent."""
+        """Kill it (an orderly end takes seconds) and take away the memory that its backend shared; idempotent."""
         if self.running is not None:
-            self.running.stop()
+            self.running.kill()
         for left in Path("/dev/shm").glob(f"{self._shared}*"):
             left.unlink(missing_ok=True)
 
@@ -86,6 +87,7 @@ class Triton:
             yield from (f"--{name}-address=127.0.0.1", f"--{name}-port={port}")
         yield from ("--strict-readiness=true", "--disable-auto-complete-config", "--exit-on-error=false")
         yield f"--backend-config=python,shm-region-prefix-name={self._shared}"
+        yield from self.options
         yield from ("--exit-timeout-secs=3", "--http-thread-count=1")
 
 

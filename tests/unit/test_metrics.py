@@ -11,7 +11,7 @@ import pytest
 from opendrape.domain.policy import PolicyRef
 from opendrape.domain.reasons import REASONS
 from opendrape.domain.regions import CheckResult, MaskReport, ResidualFinding
-from opendrape.domain.states import AssetState
+from opendrape.domain.states import AssetState, WorkState
 from opendrape.domain.work import (
     Artefact,
     ArtefactKind,
@@ -64,6 +64,12 @@ def figures(**changes: Any) -> SimpleNamespace:
         "count_assets": lambda: dict.fromkeys(AssetState, 0) | {AssetState.DELIVERED: 3},
         "queue_depth": lambda: dict.fromkeys(WorkKind, 0) | {WorkKind.MASK: 5},
         "oldest_due_seconds": lambda: dict.fromkeys(WorkKind, 0.0) | {WorkKind.MASK: 7.5},
+        "outcomes": lambda: {
+            (WorkKind.MASK, WorkState.DONE, None): 9,
+            (WorkKind.PLAN, WorkState.FAILED, "corrupt"): 2,
+            (WorkKind.PLAN, WorkState.FAILED, CANARY): 1,
+            (WorkKind.PLAN, WorkState.FAILED, "of_another_version"): 3,
+        },
     }
     return SimpleNamespace(**(answers | changes))
 
@@ -261,3 +267,13 @@ def test_every_kind_of_check_that_fails_is_counted_as_failed(error: Exception, c
     with pytest.raises(type(error)):
         MeteredHandler(StandInHandler(error), metrics, lambda: 0.0).handle(LEASE, lambda fraction: None)
     assert value(metrics, "verifications_total", check=check, result="failed") == 1
+
+
+def test_ended_items_are_counted_from_the_catalogue_so_that_pods_that_are_gone_are_counted_too() -> None:
+    """H-07, P-05: by kind, state and reason from bounded sets; what no version knows is added up as other."""
+    metrics = Metrics()
+    metrics.watch_catalogue(figures())
+    assert value(metrics, "ended_items_total", kind="mask", state="done", reason="none") == 9
+    assert value(metrics, "ended_items_total", kind="plan", state="failed", reason="corrupt") == 2
+    assert value(metrics, "ended_items_total", kind="plan", state="failed", reason="other") == 4
+    assert CANARY.encode() not in render(metrics)[0]

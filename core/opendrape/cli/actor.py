@@ -15,7 +15,7 @@ def actor() -> str:
 
 def existing_state(settings: Settings) -> None:
     """``ConfigurationError`` when nothing was ever run here: an admin act must not make a new, empty map."""
-    if not settings.key_map_path.is_file():
+    if not (settings.has_shared_map or settings.key_map_path.is_file()):
         raise ConfigurationError("there is no key map in this state folder; name it with --state-dir", reason="no_map")
 
 

@@ -73,8 +73,11 @@ def _versions(_settings: Settings) -> Iterator[Finding]:
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
+    given = settings.keys.map_key.get_secret_value()
     for subject, path in (("map key", settings.map_key_path), ("receipt key", settings.receipt_key_path)):
-        if not path.exists():
+        if given and path == settings.map_key_path:
+            yield Finding(subject, "ok", "given by a setting")
+        elif not path.exists():
             yield Finding(subject, "note", "not there yet; the first run makes it and says so")
         elif stat.S_IMODE(path.stat().st_mode) & 0o077:
             yield Finding(subject, "wrong", "others may read it; chmod 600")
@@ -84,10 +87,10 @@ def _keys(settings: Settings) -> Iterator[Finding]:
 
 
 def _map(settings: Settings) -> Iterator[Finding]:
-    if not settings.key_map_path.exists():
+    if not (settings.has_shared_map or settings.key_map_path.exists()):
         yield Finding("key map", "note", "not there yet; the first run makes it")
         return
-    if not settings.map_key_path.exists():
+    if not (settings.keys.map_key.get_secret_value() or settings.map_key_path.exists()):
         yield Finding("key map", "wrong", "there, but its key file is gone: restore the key file from its copy")
         return
     with opened_records(settings) as records:

@@ -24,6 +24,13 @@ def preview_parts(settings: Settings) -> Iterator[PreviewParts]:
     Opening a SQLite file in WAL mode makes files beside it, therefore copies. ``ConfigurationError`` when another
     process is at work in the state folder: a copy made meanwhile could be torn.
     """
+    if settings.has_shared_map:
+        # a database is not copied: a preview asks and never writes
+        with opened_records(settings) as records:
+            yield PreviewParts(
+                settings=settings, clock=records.clock, catalogue=records.catalogue, key_map=records.key_map
+            )
+        return
     if not (settings.key_map_path.is_file() and settings.map_key_path.is_file()):
         yield PreviewParts(settings=settings, clock=SystemClock())
         return

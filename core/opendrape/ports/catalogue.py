@@ -10,7 +10,7 @@ from opendrape.domain.audit import AuditEvent
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import PolicyRef
 from opendrape.domain.regions import MaskReport
-from opendrape.domain.states import AssetState
+from opendrape.domain.states import AssetState, WorkState
 from opendrape.domain.work import Artefact, ArtefactKind, Asset, Chunk, Failure, Lease, Outcome, WorkItem, WorkKind
 
 
@@ -205,6 +205,9 @@ class Catalogue(Protocol):
 
     def oldest_due_seconds(self) -> dict[WorkKind, float]:
         """Age of the oldest queued item by kind; 0.0 when none."""
+
+    def outcomes(self) -> dict[tuple[WorkKind, WorkState, str | None], int]:
+        """How many items ended, by kind, state and reason; only what there is."""
 
     def open_items(self) -> int:
         """Items neither done, failed nor cancelled."""

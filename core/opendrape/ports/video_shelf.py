@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from opendrape.domain.states import AssetState
-from opendrape.domain.work import Asset, Chunk, WorkItem
+from opendrape.domain.work import Asset
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,16 @@ class VideoFilter:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the progress of one video is computed from."""
+    """What the progress of one video is computed from: frames in all, in kept pieces, and in pieces being masked (each
+    by its share), and how far the other steps are, from 0 to 1.
+    """
 
-    items: Sequence[WorkItem]
-    chunks: Sequence[Chunk]
-    stored: frozenset[int]
+    frames: int = 0
+    frames_kept: int = 0
+    frames_under_way: float = 0.0
+    planned: float = 0.0
+    assembled: float = 0.0
+    delivered: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from opendrape.bootstrap import Container, bootstrap
 from opendrape.errors import ConfigurationError, OpenDrapeError
 from opendrape.ledger.worker import Caretaker
 from opendrape.logging import configure, dropped_fields, get_log, log_uncaught_exceptions
+from opendrape.serving.chores import chores_of
 from opendrape.serving.health import Check, HealthMonitor
 from opendrape.serving.server import run
 from opendrape.serving.side_door import create_side_door
@@ -98,7 +99,7 @@ def _runnables(plan: ServicePlan, container: Container) -> list[Runnable]:
         clock=container.clock,
         sweep_seconds=settings.work.sweep_seconds,
     )
-    care: list[Runnable] = [caretaker] if plan.takes_care else []
+    care: list[Runnable] = [caretaker, chores_of(container)] if plan.takes_care else []
     return [_door(plan, container), *care, *plan.workers(container, _to_standard_error)]
 
 

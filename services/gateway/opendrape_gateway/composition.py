@@ -173,18 +173,19 @@ def _watch(desk: Desk) -> None:
 
 
 def build_gateway(container: Container, notice: Callable[[str], None]) -> list[Runnable]:
-    """What runs beside the door in a process of its own: webhooks, the sealer. Makes sure that an admin can get in.
+    """What runs beside the door of a process of its own: what tells webhooks, and the sealer of the audit. Makes sure
+    that an admin can get in.
 
     Processes that share a catalogue must share the key that seals: without OPENDRAPE_AUDIT__KEY_FILE nothing is sealed
     there, and it is said.
     """
     ensure_first_key(container, notice=notice)
-    chosen, sender = container.settings, build_webhook_sender(container)
+    chosen = container.settings
     if chosen.catalogue.url and chosen.audit.key_file is None:
         _log.error("audit_not_sealed", reason="audit_key_not_shared")
-        return [sender]
+        return [build_webhook_sender(container)]
     times = {"seal_seconds": chosen.audit.seal_seconds, "anchor_seconds": chosen.audit.anchor_seconds}
-    return [sender, container.audit.sealer(container.metrics, **times)]
+    return [build_webhook_sender(container), container.audit.sealer(container.metrics, **times)]
 
 
 PLAN = ServicePlan(

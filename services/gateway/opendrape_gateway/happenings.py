@@ -16,7 +16,7 @@ from opendrape.domain.reasons import REASONS
 from opendrape.domain.states import API_NAMES, AssetState
 from opendrape.domain.work import Asset
 from opendrape.ports.clock import Clock
-from opendrape.ports.video_shelf import Standing, VideoEvent
+from opendrape.ports.video_shelf import VideoEvent
 from opendrape.settings import DoorSettings
 from opendrape_gateway.desk import Desk
 from opendrape_gateway.schemas import VideoState
@@ -78,13 +78,12 @@ def progress(desk: Desk, asset: Asset) -> Progress:
     """How far it is now."""
     standing = desk.container.door.videos.standings([asset])[asset.asset_id]
     share = progress_of(asset, standing)
-    masked = sum(len(chunk.span) for chunk in standing.chunks if chunk.index in standing.stored)
     reason = asset.reason if asset.reason is None or asset.reason in REASONS else "other"
     return Progress(
         state=VideoState(API_NAMES[asset.state]),
         progress=share,
-        frames=_frames(standing),
-        frames_masked=masked,
+        frames=standing.frames or None,
+        frames_masked=standing.frames_kept,
         eta_seconds=_eta(asset, share, desk.container.clock),
         reason=reason,
     )
@@ -100,10 +99,6 @@ def timeline(desk: Desk, asset: Asset, *, after: int, limit: int) -> Timeline:
 def is_over(asset: Asset) -> bool:
     """True when nothing more happens by itself."""
     return API_NAMES[asset.state] in _OVER
-
-
-def _frames(standing: Standing) -> int | None:
-    return standing.chunks[-1].span.end if standing.chunks else None
 
 
 def _eta(asset: Asset, share: float, clock: Clock) -> float | None:

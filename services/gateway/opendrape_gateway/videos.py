@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opendrape.domain.reasons import REASONS, explain
 from opendrape.domain.states import API_NAMES, AssetState
-from opendrape.domain.work import Asset, Chunk
+from opendrape.domain.work import ArtefactKind, Asset, Chunk
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.video_shelf import Standing, VideoFilter, VideoShelf
 from opendrape_gateway.progress import asset_progress
@@ -34,12 +34,13 @@ def list_videos(
 
 def show_video(catalogue: Catalogue, shelf: VideoShelf, asset: Asset) -> Video:
     """One video in full."""
-    standing = shelf.standings([asset])[asset.asset_id]
     media = catalogue.media_info(asset.asset_id)
+    kept = catalogue.artefacts(asset.asset_id, asset.policy.digest, ArtefactKind.CHUNK)
+    stored = frozenset(artefact.chunk for artefact in kept)
     return Video(
-        **_summary(asset, standing).model_dump(),
+        **summary_of(shelf, asset).model_dump(),
         media=MediaAnswer.of(media) if media else None,
-        chunks=[_chunk(chunk, standing.stored) for chunk in standing.chunks],
+        chunks=[_chunk(chunk, stored) for chunk in catalogue.chunks(asset.asset_id)],
     )
 
 
@@ -69,7 +70,7 @@ def progress_of(asset: Asset, standing: Standing | None) -> float:
     """From 0 to 1; a completed video needs no standing."""
     if standing is None:
         return 1.0
-    return asset_progress(asset.state, standing.items, standing.chunks, standing.stored)
+    return asset_progress(asset.state, standing)
 
 
 def _chunk(chunk: Chunk, stored: frozenset[int]) -> ChunkAnswer:

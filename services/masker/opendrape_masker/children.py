@@ -38,7 +38,7 @@ def run_mask_child(
     """Mask one chunk of the open source in a child; its files are in ``folder`` afterwards."""
     policy.audio.check_complete()
     _check_encoder(policy)
-    with inference_line(settings, is_needed=bool(policy.roles)) as remote:
+    with inference_line(settings, policy.roles) as remote:
         order = MaskOrder(
             descriptor=descriptor,
             media=media,

@@ -9,6 +9,7 @@ from opendrape.domain.policy import Role
 from opendrape.settings import Settings
 from opendrape_masker.inference.line import check_inference, uses_triton
 
+_ASK_SECONDS = 2.5  # within the three that health waits
 _EVERY_POLICY_NEEDS = frozenset({Role.FACE, Role.TEXT})
 
 
@@ -17,4 +18,6 @@ def masker_checks(settings: Settings) -> dict[str, Callable[[], None]]:
 
     Without a server there is nothing to ask: models are read and digested when a child loads them.
     """
-    return {"triton": partial(check_inference, settings, _EVERY_POLICY_NEEDS)} if uses_triton(settings) else {}
+    if not uses_triton(settings):
+        return {}
+    return {"triton": partial(check_inference, settings, _EVERY_POLICY_NEEDS, deadline_seconds=_ASK_SECONDS)}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import random
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 from opendrape.adapters.azure_blobs.account import Account
 from opendrape.adapters.azure_blobs.cached_ranges import KEPT_BLOCKS, CachedRanges
 from opendrape.adapters.azure_blobs.range_server import RangeServer
-from opendrape.adapters.azure_blobs.sources import BlobSources, RawContainer
+from opendrape.adapters.azure_blobs.sources import BlobSources, RawBlob, RawContainer
 from opendrape.adapters.azure_blobs.tuning import RANGE_BYTES
 from opendrape.adapters.local_sources import LocalSources
 from opendrape.bootstrap import bootstrap
@@ -147,6 +149,24 @@ def test_a_blob_that_changes_while_it_is_read_ends_the_work_whatever_the_child_s
         pass
     assert changed.value.reason == "source_changed"
     assert "Anna" not in repr(changed.value) + repr(caught.value)
+
+
+def test_nobody_is_named_in_a_log_or_an_error(
+    raw: RawContainer, upload: Callable[[bytes], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """P-05: the SDK would log every address, and errors carry them; an original's name is a person's."""
+    upload(b"content")
+    sources = registered(raw)
+    upload(b"another")
+    caplog.set_level(logging.DEBUG)
+    caplog.clear()  # the other program's own
+    with pytest.raises(SourceChanged) as changed, sources.open("ar-1"):
+        pass
+    with pytest.raises(StorageUnavailable) as failed:
+        raw.sha256(RawBlob(NAME, replace(raw.look(NAME).facts, etag='"0x1"')))
+    assert "Anna" not in caplog.text
+    assert failed.value.__context__ is None
+    assert changed.value.__cause__ is changed.value.__context__ is None
 
 
 def test_a_storage_that_fails_is_not_a_corrupt_video(

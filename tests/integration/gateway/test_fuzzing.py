@@ -30,10 +30,11 @@ from tests.fakes.key_maps import Maps
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 ROOMY = {"burst_requests": 10**6, "requests_per_second": 10**6}
+UPLOADS = {"reserve_bytes": 0, "max_bytes": 10**6, "open_per_user": 10**6}
 OPERATIONS = sorted(
     operation["operationId"] for path in describe_api()["paths"].values() for operation in path.values()
 )
-FEW, MANY = 4, 200
+FEW, MANY = 4, 260
 LEAST_LONG = 5000
 
 
@@ -103,7 +104,7 @@ class Fuzzed:
 def _fuzzed(folder: Path) -> Iterator[Fuzzed]:
     maps = Maps(folder / "map")
     (folder / "map").mkdir()
-    with gateway_container(folder, door=ROOMY, uploads={"reserve_bytes": 0, "max_bytes": 10**6}) as container:
+    with gateway_container(folder, door=ROOMY, uploads=UPLOADS, webhooks={"per_user": 10**6}) as container:
         container.destination_blobs, container.key_map = LocalBlobStore(folder / "out"), maps.open()
         policy = container.policies.get("faces")
         container.policies.remember(policy)

@@ -67,6 +67,7 @@ ELSEWHERE = {
     "looking.Watch.lately",
     "linking.TrackLine.is_strong",
     "looking.Watch.would_see",
+    "looking.Eye._show",  # asked only by a second opinion: see test_shared_opinion.py
     "render.Renderer._copy",
     "encoding.EncodingThread._work",  # the thread's outermost frame: it has no caller to tell
     "encoding.EncodingThread.abandon",  # only called when something else went wrong

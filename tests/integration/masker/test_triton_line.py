@@ -190,6 +190,18 @@ def test_with_no_server_no_child_is_started_and_nothing_is_written(clip: Clip, t
     assert_nothing_left(settings, output)
 
 
+def test_a_server_without_a_model_of_the_policy_is_a_reason_to_wait(
+    server: Triton, models_dir: Path, clip: Clip, tmp_path: Path
+) -> None:
+    """V-17: a rollout under way does not fail items for good, and no child is started meanwhile."""
+    settings, output = through(server, models_dir, tmp_path / "there"), tmp_path / "out.mp4"
+    screens = READS.model_copy(update={"detect": (READS.detect[0].model_copy(update={"role": Role.SCREEN}),)})
+    with pytest.raises(InferenceFailed) as caught:
+        mask_file(clip.path, output, policy=screens, settings=settings)
+    assert (caught.value.reason, caught.value.disposition) == ("model_not_served", Disposition.RETRY)
+    assert_nothing_left(settings, output)
+
+
 def test_a_level_without_models_asks_no_server(clip: Clip, tmp_path: Path) -> None:
     """V-01: minimal."""
     settings = settings_with(tmp_path, tmp_path)

@@ -140,14 +140,14 @@ def test_nothing_about_a_person_is_in_clear_on_the_disk(maps: Maps) -> None:
     assert bytes.fromhex(SHA) not in stored
 
 
-def test_map_and_key_belong_to_their_owner_alone(maps: Maps) -> None:
+def test_map_and_key_belong_to_their_owner_alone(file_maps: Maps) -> None:
     """P-04: 0600, and the key is announced exactly once."""
-    maps.open()
-    maps.open()
-    files = [path for path in [*maps.folder.iterdir(), maps.key_file] if path.is_file()]
+    file_maps.open()
+    file_maps.open()
+    files = [path for path in [*file_maps.folder.iterdir(), file_maps.key_file] if path.is_file()]
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
-    assert len(maps.notices) == 1
-    assert str(maps.folder) not in maps.notices[0]
+    assert len(file_maps.notices) == 1
+    assert str(file_maps.folder) not in file_maps.notices[0]
 
 
 def test_a_row_moved_under_another_name_does_not_open(maps: Maps) -> None:

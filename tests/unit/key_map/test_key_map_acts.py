@@ -70,10 +70,10 @@ def test_an_asset_shared_by_two_subjects_stays_with_the_other(maps: Maps) -> Non
     assert [record.path for record in key_map.sources(asset)] == ["/of another"]
 
 
-def test_a_destruction_that_a_reader_holds_up_says_so(maps: Maps, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_destruction_that_a_reader_holds_up_says_so(file_maps: Maps, monkeypatch: pytest.MonkeyPatch) -> None:
     """P-04: rows still in the write-ahead log are not called destroyed."""
     monkeypatch.setattr(rows, "_BUSY_SECONDS", 0.05)
-    key_map, reader = maps.open(), maps.open()
+    key_map, reader = file_maps.open(), file_maps.open()
     _, subject = fill(key_map)
     reader._rows._run("BEGIN")
     reader._rows._run("SELECT * FROM entries")

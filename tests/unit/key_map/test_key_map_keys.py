@@ -13,17 +13,17 @@ from opendrape.errors import ConfigurationError
 from tests.fakes.key_maps import SHA, Maps
 
 
-def test_a_map_without_its_key_is_refused_and_nothing_is_made(maps: Maps) -> None:
+def test_a_map_without_its_key_is_refused_and_nothing_is_made(file_maps: Maps) -> None:
     """P-04: a missing key is never replaced by a new one."""
-    maps.open().asset_pseudonym(SHA)
-    maps.close()
-    maps.key_file.unlink()
-    before = maps.path.read_bytes()
+    file_maps.open().asset_pseudonym(SHA)
+    file_maps.close()
+    file_maps.key_file.unlink()
+    before = file_maps.path.read_bytes()
     with pytest.raises(ConfigurationError) as caught:
-        maps.open()
+        file_maps.open()
     assert caught.value.reason == "key_file_missing"
-    assert not maps.key_file.exists()
-    assert maps.path.read_bytes() == before
+    assert not file_maps.key_file.exists()
+    assert file_maps.path.read_bytes() == before
 
 
 def _other_lookup(content: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -39,22 +39,22 @@ def _other_version(content: dict[str, Any], other: dict[str, Any]) -> dict[str, 
 
 
 @pytest.mark.parametrize("spoil", [lambda _content, other: other, _other_lookup, _other_active, _other_version])
-def test_a_wrong_key_is_refused_and_nothing_is_overwritten(maps: Maps, tmp_path: Path, spoil: Any) -> None:
+def test_a_wrong_key_is_refused_and_nothing_is_overwritten(file_maps: Maps, tmp_path: Path, spoil: Any) -> None:
     """P-04: a key file of another map, or a mixed one, opens nothing."""
-    maps.open().asset_pseudonym(SHA)
-    maps.close()
+    file_maps.open().asset_pseudonym(SHA)
+    file_maps.close()
     stranger = Maps(tmp_path / "stranger")
     stranger.open()
     stranger.close()
-    right = maps.key_file.read_text()
-    maps.key_file.write_text(json.dumps(spoil(json.loads(right), json.loads(stranger.key_file.read_text()))))
-    before = maps.path.read_bytes()
+    right = file_maps.key_file.read_text()
+    file_maps.key_file.write_text(json.dumps(spoil(json.loads(right), json.loads(stranger.key_file.read_text()))))
+    before = file_maps.path.read_bytes()
     with pytest.raises(ConfigurationError) as caught:
-        maps.open()
+        file_maps.open()
     assert caught.value.reason == "map_key_wrong"
-    assert maps.path.read_bytes() == before
-    maps.key_file.write_text(right)
-    assert maps.open().find_asset(SHA)
+    assert file_maps.path.read_bytes() == before
+    file_maps.key_file.write_text(right)
+    assert file_maps.open().find_asset(SHA)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
@@ -87,10 +87,10 @@ def test_a_short_key_is_refused_without_quoting_it(maps: Maps) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_file_that_is_no_map_is_refused_and_left_alone(maps: Maps) -> None:
-    maps.path.write_bytes(b"my holiday diary" * 1000)
+def test_a_file_that_is_no_map_is_refused_and_left_alone(file_maps: Maps) -> None:
+    file_maps.path.write_bytes(b"my holiday diary" * 1000)
     with pytest.raises(ConfigurationError) as caught:
-        maps.open()
+        file_maps.open()
     assert caught.value.reason == "map_unreadable"
-    assert maps.path.read_bytes() == b"my holiday diary" * 1000
-    assert not maps.key_file.exists()
+    assert file_maps.path.read_bytes() == b"my holiday diary" * 1000
+    assert not file_maps.key_file.exists()

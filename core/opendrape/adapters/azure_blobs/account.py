@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass, field
 from typing import Final
@@ -53,6 +54,8 @@ def check_container_name(name: str) -> None:
 def connect(account: Account, container: str, tuning: Tuning) -> Connection:
     """A client that repeats nothing by itself; nothing is asked yet. ``ConfigurationError`` on unusable settings."""
     check_container_name(container)
+    # the SDK logs addresses, and the name of an original is in its address
+    logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
     options = {
         "retry_total": 0,
         "connection_timeout": _CONNECT_SECONDS,

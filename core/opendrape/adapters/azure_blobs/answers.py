@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from azure.core.exceptions import AzureError, HttpResponseError, IncompleteReadError, ServiceRequestError
-
-from opendrape.errors import StorageUnavailable
 
 NETWORK_ERRORS: Final = (AzureError, TimeoutError, OSError)
 """Everything that a request can raise."""
@@ -61,16 +58,8 @@ def seconds_asked_for(error: BaseException) -> float:
         return 0.0
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn an error of SDK or network into ``StorageUnavailable`` with a bounded reason; its text is cut off."""
-    try:
-        yield
-    except NETWORK_ERRORS as error:
-        raise StorageUnavailable(reason=_reason(error)) from None
-
-
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """A bounded reason: the error's own text names addresses and blobs."""
     if code(error) == "ContainerNotFound":
         return "container_missing"
     if status(error):

@@ -9,7 +9,7 @@ from itertools import count
 from typing import TypeVar
 
 from opendrape.adapters.azure_blobs.answers import NETWORK_ERRORS, is_worth_repeating, seconds_asked_for
-from opendrape.adapters.azure_blobs.tuning import Tuning
+from opendrape.adapters.azure_blobs.tuning import SLOWEST_BYTES_PER_SECOND, Tuning
 
 _T = TypeVar("_T")
 _RANDOM = secrets.SystemRandom()
@@ -24,12 +24,13 @@ class Asker:
         self._tuning, self._sleep = tuning, sleep
         self.asked = 0
 
-    async def __call__(self, request: Callable[[], Awaitable[_T]]) -> _T:
+    async def __call__(self, request: Callable[[], Awaitable[_T]], *, carries_bytes: int = 0) -> _T:
         """The answer, or the last error."""
+        seconds = self._tuning.request_seconds + carries_bytes / SLOWEST_BYTES_PER_SECOND
         for attempt in count(1):
             self.asked += 1
             try:
-                async with asyncio.timeout(self._tuning.request_seconds):
+                async with asyncio.timeout(seconds):
                     return await request()
             except NETWORK_ERRORS as error:
                 pause = self._pause(attempt, error)

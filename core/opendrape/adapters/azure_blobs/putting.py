@@ -37,15 +37,15 @@ async def put(container: Container, name: str, source: Source) -> StoredBlob:
     for _ in range(_ROUNDS):
         facts = await container.look(name)
         if facts is None:
-            await _write(container, name, source)
+            await write(container, name, source)
             continue
-        stored = await _settle(container, name, facts, source.sha256)
+        stored = await settle(container, name, facts, source.sha256)
         if stored is not None:
             return stored
     raise StorageUnavailable(reason="blob_changed")
 
 
-async def _write(container: Container, name: str, source: Source) -> None:
+async def write(container: Container, name: str, source: Source) -> None:
     """Stage and commit. The next look decides, also when another writer was first."""
     source.stream.seek(0)
     size = block_bytes(source.size_bytes, container.tuning)
@@ -56,7 +56,7 @@ async def _write(container: Container, name: str, source: Source) -> None:
     await container.commit(name, sent)
 
 
-async def _settle(container: Container, name: str, facts: Facts, sha256: str) -> StoredBlob | None:
+async def settle(container: Container, name: str, facts: Facts, sha256: str) -> StoredBlob | None:
     """The blob, proven by its bytes; None when it changed meanwhile."""
     digests = await _read_back(container, name, facts, sha256)
     if digests is None:

@@ -44,7 +44,7 @@ class Reader:
         """Exactly these bytes; ``offset + length`` lies within the blob and ``length`` is at most ``RANGE_BYTES``."""
         if length == 0:
             return b""
-        return await self._ask(lambda: _get(version, offset, length, careful=careful))
+        return await self._ask(lambda: _get(version, offset, length, careful=careful), carries_bytes=length)
 
     async def pieces(self, version: Version, *, start: int = 0, careful: bool = False) -> AsyncGenerator[bytes, None]:
         """Everything from ``start``, in order; at most ``parallel`` ranges are in memory."""

@@ -76,4 +76,5 @@ class Sender:
         # bytes and a header, not validate_content: the SDK would take the MD5 on the event loop, and its CRC64 needs a
         # package that is not there for every platform
         headers = {"Content-MD5": piece.header}
-        await self._ask(lambda: blob.stage_block(name, piece.content, len(piece.content), headers=headers))
+        size = len(piece.content)
+        await self._ask(lambda: blob.stage_block(name, piece.content, size, headers=headers), carries_bytes=size)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from opendrape.adapters.azure_blobs.account import Account, check_container_name
-from opendrape.adapters.azure_blobs.answers import translated
+from opendrape.adapters.azure_blobs.answers import NETWORK_ERRORS, reason_of
 from opendrape.adapters.azure_blobs.container import Container
 from opendrape.adapters.azure_blobs.loop import LoopThread
 from opendrape.adapters.azure_blobs.tuning import Tuning
+from opendrape.errors import StorageUnavailable
 
 _T = TypeVar("_T")
 
@@ -35,8 +36,12 @@ class ContainerSession:
         async def connected() -> _T:
             return await work(await self.connected())
 
-        with translated():
+        try:
             return self._loop.call(connected())
+        except NETWORK_ERRORS as error:
+            reason = reason_of(error)
+        # not in the handler: the SDK's error names the blob, and an original's name is a person's
+        raise StorageUnavailable(reason=reason)
 
     async def connected(self) -> Container:
         """The container's client, made on the loop at first need."""

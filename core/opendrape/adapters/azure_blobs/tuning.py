@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Memory of a store's uploads is bounded by ``block_bytes * (parallel + 1)``, that of one read by the same.
+    """``block_bytes * (parallel + 1)`` bounds the memory of a store's uploads, ``parallel`` ranges that of one read.
 
-    A request is given up after ``request_seconds`` and tried ``attempts`` times in all, with full-jitter delays that
-    double from ``first_delay_seconds`` to ``longest_delay_seconds``. A server that wants to be left alone for longer
-    than that is not asked again here: the work item's own back-off takes over.
+    A request is given up after ``request_seconds``, later the more it carries, and tried ``attempts`` times in all with
+    jittered delays that double from ``first_delay_seconds`` to ``longest_delay_seconds``. A server that wants to be
+    left alone for longer is not asked again here: the work item's own back-off takes over.
     """
 
     block_bytes: int = 4 * 2**20
@@ -24,6 +24,9 @@ class Tuning:
 
 MOST_BLOCKS = 50_000
 """Of one blob, a limit of the service."""
+
+SLOWEST_BYTES_PER_SECOND = 64 * 1024
+"""Of one of several requests that share a line; what it carries may take this long on top."""
 
 RANGE_BYTES = 4 * 2**20
 """Read at a time; the service gives a checksum of a range up to this size."""

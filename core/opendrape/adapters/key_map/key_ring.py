@@ -10,12 +10,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from opendrape.adapters.private_files import create_private, read_private, replace_private
 from opendrape.errors import ConfigurationError
 
 KEY_BYTES: Final = 32
+
+KeySource = Path | SecretStr
+"""Where the ring is: a file that is read again when it changes, or the file's content, given once and never written."""
+
 _NOTICE: Final = (
     "A new key for the key map was made. Back the key file up, apart from the map: whoever holds both can name the "
     "patients, and without the key the map is lost."
@@ -79,9 +83,9 @@ class _KeyFile(BaseModel):
     retiring: tuple[_FileKey, ...] = ()
 
 
-def load_key_ring(path: Path) -> KeyRing:
+def load_key_ring(source: KeySource) -> KeyRing:
     """Read the key file. ``ConfigurationError`` (``key_file_missing``, ``…_permissions``, ``…_unreadable``)."""
-    content = read_private(path)
+    content = read_private(source) if isinstance(source, Path) else source.get_secret_value().encode()
     try:
         read = _KeyFile.model_validate_json(content)
     except ValidationError:
@@ -90,21 +94,26 @@ def load_key_ring(path: Path) -> KeyRing:
     return KeyRing(lookup=_from_file(read.lookup), active=_from_file(read.active), retiring=retiring)
 
 
-def load_or_create_key_ring(path: Path, *, may_create: bool, notice: Callable[[str], None]) -> KeyRing:
+def load_or_create_key_ring(source: KeySource, *, may_create: bool, notice: Callable[[str], None]) -> KeyRing:
     """Read the key file, or make one (0600) and say so. Of two processes that make one, both get the same.
 
     ``ConfigurationError`` (``key_file_missing``) when there is none and ``may_create`` is False.
     """
-    if may_create and not path.exists():
+    if may_create and isinstance(source, Path) and not source.exists():
         ring = KeyRing(lookup=_new_key(1), active=_new_key(1))
-        if create_private(path, _to_file(ring)):
+        if create_private(source, _to_file(ring)):
             notice(_NOTICE)
-    return load_key_ring(path)
+    return load_key_ring(source)
 
 
-def save_key_ring(path: Path, ring: KeyRing) -> None:
-    """Put the ring in the key file's place in one step. ``ConfigurationError`` when the folder does not allow it."""
-    replace_private(path, _to_file(ring))
+def save_key_ring(source: KeySource, ring: KeyRing) -> None:
+    """Put the ring in the key file's place in one step. ``ConfigurationError`` when that cannot be done."""
+    if not isinstance(source, Path):
+        raise ConfigurationError(
+            "the map's key is given by a setting and cannot be changed there: rotate with a key file",
+            reason="map_key_not_writable",
+        )
+    replace_private(source, _to_file(ring))
 
 
 def _new_key(version: int) -> Key:

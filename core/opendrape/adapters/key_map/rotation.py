@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
-from opendrape.adapters.key_map.key_ring import KeyRing, save_key_ring
-from opendrape.adapters.key_map.rows import MapRows
+from opendrape.adapters.key_map.key_ring import KeyRing, KeySource, save_key_ring
+from opendrape.adapters.key_map.row_store import RowStore
 from opendrape.adapters.key_map.sealing import Seals
 from opendrape.ports.key_map import RotationPreview
 
 _BATCH_ROWS: Final = 200
 
 
-def preview(rows: MapRows, ring: KeyRing) -> RotationPreview:
+def preview(rows: RowStore, ring: KeyRing) -> RotationPreview:
     """What ``rotate`` would do."""
     return RotationPreview(rows_by_version=rows.count_by_version(), new_version=ring.next_version)
 
 
-def rotate(rows: MapRows, seals: Seals, key_file: Path) -> None:
+def rotate(rows: RowStore, seals: Seals, key_file: KeySource) -> None:
     """Make or resume a new active key and bring every row under it.
 
     ``StorageUnavailable`` (``key_map_busy``) while another process rotates; ``ConfigurationError`` when the key file
@@ -39,7 +38,7 @@ def rotate(rows: MapRows, seals: Seals, key_file: Path) -> None:
         seals.reload()
 
 
-def _reseal_batch(rows: MapRows, seals: Seals, version: int) -> bool:
+def _reseal_batch(rows: RowStore, seals: Seals, version: int) -> bool:
     with rows.transaction():
         batch = rows.not_under(version, _BATCH_ROWS)
         for row in batch:

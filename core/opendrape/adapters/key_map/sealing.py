@@ -8,7 +8,6 @@ import json
 import os
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from opendrape.adapters.key_map.key_ring import KEY_BYTES, KeyRing, load_key_ring
+from opendrape.adapters.key_map.key_ring import KEY_BYTES, KeyRing, KeySource, load_key_ring
 from opendrape.errors import ConfigurationError
 
 _NONCE_BYTES: Final = 12
@@ -48,7 +47,7 @@ class Row:
 class Seals:
     """The ring at work. Reads the key file again when a row names a version that it does not know."""
 
-    def __init__(self, key_file: Path, ring: KeyRing) -> None:
+    def __init__(self, key_file: KeySource, ring: KeyRing) -> None:
         self._key_file = key_file
         self.ring = ring
 

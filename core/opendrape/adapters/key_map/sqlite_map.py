@@ -1,4 +1,4 @@
-"""Who somebody was: the key map port on an encrypted SQLite file and a key file (P-01, P-04)."""
+"""Who somebody was: the key map port on an encrypted SQLite file or PostgreSQL, and a key (P-01, P-04)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import SecretStr
+
 from opendrape.adapters.key_map import rotation
 from opendrape.adapters.key_map.export import write_export
-from opendrape.adapters.key_map.key_ring import load_or_create_key_ring
+from opendrape.adapters.key_map.key_ring import KeySource, load_or_create_key_ring
+from opendrape.adapters.key_map.postgresql_rows import PostgresRows
+from opendrape.adapters.key_map.row_store import RowStore
 from opendrape.adapters.key_map.rows import MapRows, holds_map
 from opendrape.adapters.key_map.sealing import Kind, Row, Seals
 from opendrape.domain.audit import AuditEvent
@@ -25,8 +29,8 @@ _KIND: Final = {Subject.ASSET: Kind.ASSET, Subject.PATIENT: Kind.SUBJECT}
 
 
 def open_key_map(
-    path: Path,
-    key_file: Path,
+    where: Path | SecretStr,
+    key_file: KeySource,
     *,
     scheme: Scheme,
     audit: Callable[[AuditEvent], None],
@@ -35,15 +39,34 @@ def open_key_map(
 ) -> SqliteKeyMap:
     """Open the map, or make map and key file on first use (``notice`` is told of a new key).
 
+    ``where`` is a SQLite file or the URL of a PostgreSQL database. A key given as text is never made and never written.
     ``ConfigurationError``, and nothing changed, when the key file is missing though there is a map
     (``key_file_missing``), can be read by others (``key_file_permissions``), is not one (``key_file_unreadable``), or
     does not fit the map (``map_key_wrong``).
     """
-    ring = load_or_create_key_ring(key_file, may_create=not holds_map(path), notice=notice)
-    seals = Seals(key_file, ring)
-    rows = MapRows(path)
+    if isinstance(where, Path):
+        ring = load_or_create_key_ring(key_file, may_create=not holds_map(where), notice=notice)
+        return _opened(MapRows(where), Seals(key_file, ring), key_file, scheme=scheme, audit=audit, clock=clock)
+    rows = PostgresRows(where)
     try:
-        rows.initialise(ring.active.version, lambda: _check_row(seals))
+        ring = load_or_create_key_ring(key_file, may_create=not rows.initialised(), notice=notice)
+    except BaseException:
+        rows.close()
+        raise
+    return _opened(rows, Seals(key_file, ring), key_file, scheme=scheme, audit=audit, clock=clock)
+
+
+def _opened(
+    rows: RowStore,
+    seals: Seals,
+    key_file: KeySource,
+    *,
+    scheme: Scheme,
+    audit: Callable[[AuditEvent], None],
+    clock: Clock,
+) -> SqliteKeyMap:
+    try:
+        rows.initialise(seals.ring.active.version, lambda: _check_row(seals))
         opened = SqliteKeyMap(rows, seals, key_file, scheme=scheme, audit=audit, clock=clock)
         opened.check()
     except BaseException:
@@ -61,9 +84,9 @@ class SqliteKeyMap(KeyMap):
 
     def __init__(
         self,
-        rows: MapRows,
+        rows: RowStore,
         seals: Seals,
-        key_file: Path,
+        key_file: KeySource,
         *,
         scheme: Scheme,
         audit: Callable[[AuditEvent], None],

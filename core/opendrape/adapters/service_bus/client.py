@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 OPEN_SECONDS = 20.0
-"""Longest time for opening or closing one link: 0.5 s where nothing is wrong."""
+"""Longest time for opening one link: 0.5 s where nothing is wrong."""
+
+CLOSE_SECONDS = 5.0
+"""Longest time for closing one."""
 
 
 @dataclass
@@ -91,7 +94,7 @@ async def _opened(part: _T) -> _T:
         async with asyncio.timeout(OPEN_SECONDS):
             await part.__aenter__()  # type: ignore[attr-defined]
     except BaseException:
-        await closed(part)
+        close_soon(part)
         raise
     return part
 
@@ -99,10 +102,20 @@ async def _opened(part: _T) -> _T:
 async def closed(part: Any) -> None:
     """Close something of the SDK's; it may be broken or the bus silent, and then there is nothing to be done."""
     try:
-        async with asyncio.timeout(OPEN_SECONDS):
+        async with asyncio.timeout(CLOSE_SECONDS):
             await part.close()
     except Exception:  # noqa: BLE001, S110 - what cannot be closed is dropped
         pass
+
+
+def close_soon(part: Any) -> None:
+    """Close it aside: with a silent broker that lasts, and nobody should wait for it."""
+    task = asyncio.ensure_future(closed(part))
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Future[None]] = set()
 
 
 async def translated(work: Awaitable[_T], *, seconds: float) -> _T:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from opendrape.adapters.service_bus.client import BusClient, translated
+from opendrape.adapters.service_bus.client import BusClient
 from opendrape.adapters.service_bus.ear import Ear
 from opendrape.adapters.service_bus.exchange import Exchange
 from opendrape.adapters.service_bus.loop_thread import LoopThread
+from opendrape.adapters.service_bus.probe import ASK_SECONDS, Probe
 from opendrape.adapters.service_bus.sending import SEND_SECONDS, RingSender
 from opendrape.domain.work import WorkKind
 from opendrape.logging import get_log
@@ -22,17 +23,19 @@ from opendrape.ports.doorbell import Doorbell, Fate, HeldRing, Verdict
 GRACE_SECONDS: Final = 0.2
 """How long a bus that answers may take to hand out what it has: rings come before a look into the ledger."""
 
-CHECK_SECONDS: Final = 2.5
 CLOSE_SECONDS: Final = 10.0
+DOUBT_SECONDS: Final = 60.0
+"""After so long without a message a link is asked whether it lives: a dead one looks like an empty queue."""
 
 
 class ServiceBusDoorbell(Doorbell):
     """Threads may share one; each that calls ``hold`` gets ears of its own. Nothing is opened before the first call."""
 
-    def __init__(self, client: BusClient) -> None:
-        self._client = client
+    def __init__(self, client: BusClient, *, doubt_seconds: float = DOUBT_SECONDS) -> None:
+        self._client, self._doubt_seconds = client, doubt_seconds
         self._loop = LoopThread("service-bus")
         self._sender: RingSender | None = None
+        self._probe: Probe | None = None
         self._exchange = Exchange()
         self._slots: dict[tuple[int, frozenset[WorkKind]], _Slot] = {}
         self._lock = threading.Lock()
@@ -56,11 +59,11 @@ class ServiceBusDoorbell(Doorbell):
             slot = self._slots.get(key)
             if slot is None:
                 slot = self._slots[key] = _Slot(self._loop, self._exchange, key[1])
-                self._loop.start(slot.listen(self._client))
+                self._loop.start(slot.listen(self._client, self._doubt_seconds))
         return slot.take(timeout_seconds)
 
     def check(self) -> None:
-        self._loop.run(self._ask(), seconds=CHECK_SECONDS + 0.5)
+        self._loop.run(self._ask(), seconds=ASK_SECONDS + 0.4)
 
     def close(self) -> None:
         with contextlib.suppress(Exception):  # an end is an end; locks run out by themselves
@@ -73,16 +76,15 @@ class ServiceBusDoorbell(Doorbell):
         await self._sender.send(rings)
 
     async def _ask(self) -> None:
-        receiver = await translated(self._client.receiver(WorkKind.MASK), seconds=CHECK_SECONDS)
-        try:
-            await translated(receiver.peek_messages(1, sequence_number=1, timeout=CHECK_SECONDS), seconds=CHECK_SECONDS)
-        finally:
-            await translated(receiver.close(), seconds=CHECK_SECONDS)
+        if self._probe is None:
+            self._probe = Probe(self._client)
+        await self._probe.ask()
 
     async def _end(self) -> None:
         await asyncio.gather(*(slot.end() for slot in self._slots.values()))
-        if self._sender is not None:
-            await self._sender.close()
+        for part in (self._sender, self._probe):
+            if part is not None:
+                await part.close()
         await self._client.close()
 
 
@@ -95,10 +97,17 @@ class _Slot:
         self._ears: list[Ear] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def listen(self, client: BusClient) -> None:
+    async def listen(self, client: BusClient, doubt_seconds: float) -> None:
         """Start an ear per kind."""
         for kind in sorted(self._kinds):
-            ear = Ear(client, kind, wanted=self._wanted, exchange=self._exchange, on_trouble=_tell)
+            ear = Ear(
+                client,
+                kind,
+                wanted=self._wanted,
+                exchange=self._exchange,
+                doubt_seconds=doubt_seconds,
+                on_trouble=_tell,
+            )
             self._ears.append(ear)
             self._tasks.append(asyncio.create_task(ear.run()))
 

@@ -11,13 +11,22 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from opendrape.adapters.service_bus import ring_message
-from opendrape.adapters.service_bus.client import OPEN_SECONDS, BusClient, OnTrouble, body_of, closed, pause, translated
+from opendrape.adapters.service_bus.client import (
+    OPEN_SECONDS,
+    BusClient,
+    OnTrouble,
+    body_of,
+    close_soon,
+    closed,
+    pause,
+    translated,
+)
 from opendrape.adapters.service_bus.exchange import Exchange
 from opendrape.adapters.service_bus.held import Held
 from opendrape.adapters.service_bus.ring_message import RingUnreadable
 from opendrape.domain.reasons import REASONS
 from opendrape.domain.work import WorkKind
-from opendrape.errors import BusUnavailable
+from opendrape.errors import BusUnavailable, OpenDrapeError
 from opendrape.ports.doorbell import Fate, Verdict
 
 if TYPE_CHECKING:
@@ -33,9 +42,6 @@ SETTLE_TRIES: Final = 3
 UNTAKEN_SECONDS: Final = 2.0
 """A ring that nobody here wants for so long goes back: the worker that wanted it has found other work."""
 
-DOUBT_SECONDS: Final = 60.0
-"""After so long without a message a link is asked whether it lives: a dead one looks like an empty queue."""
-
 
 class Ear:
     """Listens on one queue for one job slot, while ``wanted`` is set, and offers what it hears."""
@@ -47,10 +53,11 @@ class Ear:
         *,
         wanted: asyncio.Event,
         exchange: Exchange,
+        doubt_seconds: float,
         on_trouble: OnTrouble,
     ) -> None:
         self._client, self._kind, self._wanted = client, kind, wanted
-        self._exchange, self._on_trouble = exchange, on_trouble
+        self._exchange, self._on_trouble, self._doubt_seconds = exchange, on_trouble, doubt_seconds
         self._receiver: ServiceBusReceiver | None = None
         self._failures = 0
         self._answered_at = 0.0
@@ -67,23 +74,25 @@ class Ear:
                 await self._wanted.wait()
                 await self._listen_once()
         finally:
-            await self._drop()
+            receiver, self._receiver = self._receiver, None
+            if receiver is not None:
+                await closed(receiver)
 
     async def _listen_once(self) -> None:
         try:
             message = await self._receive()
-        except BusUnavailable as error:
+            self._failures = 0
+            if message is not None:
+                await self._serve(message)
+        except Exception as error:  # noqa: BLE001 - the loop's edge: an ear that died would never be missed
             await self._failed(error)
-            return
-        self._failures = 0
-        if message is not None:
-            await self._serve(message)
 
-    async def _failed(self, error: BusUnavailable) -> None:
+    async def _failed(self, error: Exception) -> None:
         if not self._failures:
-            self._on_trouble("bus_silent", {"kind": self._kind.value, "reason": error.reason, "exc_info": error})
+            reason = error.reason if isinstance(error, OpenDrapeError) else "unexpected"
+            self._on_trouble("bus_silent", {"kind": self._kind.value, "reason": reason, "exc_info": error})
         self._failures += 1
-        await self._drop()
+        self._drop()
         await asyncio.sleep(pause(self._failures))
 
     # -- hearing --------------------------------------------------------------------------------------------------
@@ -95,7 +104,7 @@ class Ear:
         if messages:
             self._answered_at = now
             return messages[0]
-        if now - self._answered_at >= DOUBT_SECONDS:
+        if now - self._answered_at >= self._doubt_seconds:
             await translated(
                 receiver.peek_messages(1, sequence_number=1, timeout=RENEW_SECONDS), seconds=SETTLE_SECONDS
             )
@@ -108,10 +117,10 @@ class Ear:
             self._answered_at = asyncio.get_running_loop().time()
         return self._receiver
 
-    async def _drop(self) -> None:
+    def _drop(self) -> None:
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
-            await closed(receiver)
+            close_soon(receiver)
 
     # -- holding --------------------------------------------------------------------------------------------------
     async def _serve(self, message: ServiceBusReceivedMessage) -> None:
@@ -204,7 +213,7 @@ class Ear:
                     return None
             await asyncio.sleep(pause(tries, first=0.1, longest=2.0))
             await self._reopen(OPEN_SECONDS)
-        return await self._drop()
+        return self._drop()
 
     async def _settle_once(self, message: ServiceBusReceivedMessage, verdict: Verdict) -> None:
         receiver = self._receiver

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from opendrape.adapters.service_bus.client import BusClient, closed, pause, translated
+from opendrape.adapters.service_bus.client import BusClient, close_soon, closed, pause, translated
 from opendrape.adapters.service_bus.ring_message import written
 from opendrape.domain.work import WorkKind
 from opendrape.errors import BusUnavailable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from azure.servicebus.aio import ServiceBusSender
 
 SEND_SECONDS: Final = 5.0
+_MOST_REMEMBERED: Final = 4096
 
 
 class RingSender:
@@ -28,6 +29,7 @@ class RingSender:
         self._lock = asyncio.Lock()
         self._links: dict[WorkKind, ServiceBusSender] = {}
         self._failures, self._closed_until = 0, 0.0
+        self._sent: dict[int, None] = {}
 
     async def send(self, rings: Sequence[OutboxRing]) -> None:
         """All of them, in order within a kind. ``BusUnavailable``: some may have gone.
@@ -35,6 +37,7 @@ class RingSender:
         After a failure callers are refused at once for a while: a worker must not wait for a dead bus after each item.
         """
         async with self._lock:
+            rings = [ring for ring in rings if ring.ring_id not in self._sent]
             if self._monotonic() < self._closed_until:
                 raise BusUnavailable
             try:
@@ -45,12 +48,19 @@ class RingSender:
                 self._failures += 1
                 raise
             self._failures = 0
+            self._remember(rings)
 
     async def close(self) -> None:
         """Close the links."""
         for link in self._links.values():
             await closed(link)
         self._links.clear()
+
+    def _remember(self, rings: Sequence[OutboxRing]) -> None:
+        # Workers and caretaker of one process empty the same outbox side by side; its numbers are never used twice.
+        self._sent.update((ring.ring_id, None) for ring in rings if ring.ring_id)
+        while len(self._sent) > _MOST_REMEMBERED:
+            del self._sent[next(iter(self._sent))]
 
     async def _send(self, kind: WorkKind, rings: Sequence[OutboxRing]) -> None:
         try:
@@ -62,7 +72,7 @@ class RingSender:
         except BusUnavailable:
             broken = self._links.pop(kind, None)
             if broken is not None:
-                await closed(broken)
+                close_soon(broken)
             raise
 
 

@@ -20,7 +20,7 @@ from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.audit import AuditEvent
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.regions import MaskReport
-from opendrape.domain.states import AssetState
+from opendrape.domain.states import AssetState, WorkState
 from opendrape.domain.work import (
     Artefact,
     ArtefactKind,
@@ -234,6 +234,10 @@ class SqlCatalogue(Catalogue):
     def oldest_due_seconds(self) -> dict[WorkKind, float]:
         with self._reading() as tx:
             return figures.oldest_due_seconds(tx)
+
+    def outcomes(self) -> dict[tuple[WorkKind, WorkState, str | None], int]:
+        with self._reading() as tx:
+            return figures.outcomes(tx)
 
     def open_items(self) -> int:
         with self._reading() as tx:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from opendrape.adapters.sql.items import OPEN_STATES
-from opendrape.adapters.sql.tables import assets, work_items
+from opendrape.adapters.sql.tables import ENDED, assets, work_items
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.states import AssetState, WorkState
 from opendrape.domain.work import WorkKind
@@ -34,6 +34,14 @@ def oldest_due_seconds(tx: Transaction) -> dict[WorkKind, float]:
     )
     ages = {kind: max(0.0, (tx.now - due_at).total_seconds()) for kind, due_at in rows}
     return dict.fromkeys(WorkKind, 0.0) | ages
+
+
+def outcomes(tx: Transaction) -> dict[tuple[WorkKind, WorkState, str | None], int]:
+    """How many items ended how: by kind, state and reason, counted from the index of ended items alone."""
+    columns = (work_items.c.kind, work_items.c.state, work_items.c.reason)
+    # written out: a partial index is found by its words, not by parameters
+    rows = tx.connection.execute(select(*columns, func.count()).where(ENDED).group_by(*columns))
+    return {(kind, state, reason): int(number) for kind, state, reason, number in rows}
 
 
 def open_items(tx: Transaction) -> int:

@@ -52,7 +52,7 @@ def _begun(tx: Transaction, leased: Lease | None) -> Lease | None:
 
 
 def oldest_due(tx: Transaction, kinds: Collection[WorkKind]) -> Select[Any]:
-    """The query for the next item; SQLite has one writer at a time, so nobody else can be given the same."""
+    """The query for the next item. A row that another claim holds is skipped where the database can (not SQLite)."""
     return (
         select(work_items)
         .where(
@@ -63,6 +63,7 @@ def oldest_due(tx: Transaction, kinds: Collection[WorkKind]) -> Select[Any]:
         )
         .order_by(work_items.c.due_at, work_items.c.item_id)
         .limit(1)
+        .with_for_update(skip_locked=True)
     )
 
 

@@ -92,6 +92,7 @@ segments = Table(
 
 _OPEN = text("state IN ('queued', 'leased')")
 _QUEUED = text("state = 'queued'")
+ENDED = text("state IN ('done', 'failed', 'cancelled')")
 
 work_items = Table(
     "work_items",
@@ -115,7 +116,8 @@ work_items = Table(
     CheckConstraint("attempts >= 0 AND lease_epoch >= 0", name="counts"),
     Index(None, "state", "kind", "due_at"),
     Index(None, "state", "lease_until"),
-    # the order in which items are claimed
+    # how ended items are counted, and the order in which waiting ones are claimed
+    Index("ix_work_items_ended", "kind", "state", "reason", sqlite_where=ENDED, postgresql_where=ENDED),
     Index("ix_work_items_due", "due_at", "item_id", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
     Index(None, "asset_id", "policy_digest", "kind"),
     Index(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, func, select
 
-from opendrape.adapters.sql import tables
-from opendrape.adapters.sql.rows import asset_of, chunk_of, item_of
+from opendrape.adapters.sql.rows import asset_of
 from opendrape.adapters.sql.store import SqlStore
-from opendrape.adapters.sql.tables import assets, audit_events
-from opendrape.adapters.sql.transaction import Transaction
+from opendrape.adapters.sql.tables import artefacts, assets, audit_events, chunks, work_items
 from opendrape.adapters.sql.upload_tables import asset_owners
-from opendrape.domain.work import ArtefactKind, Asset, Chunk, WorkItem
+from opendrape.domain.states import WorkState
+from opendrape.domain.work import ArtefactKind, Asset, WorkKind
 from opendrape.ports.video_shelf import Standing, VideoEvent, VideoFilter, VideoShelf
 
 
@@ -29,12 +27,13 @@ class SqlVideoShelf(SqlStore, VideoShelf):
         return sorted(found, key=lambda asset: asset.asset_id)[: which.limit]
 
     def standings(self, assets: Collection[Asset]) -> Mapping[str, Standing]:
+        """Added up by the database: a page of long videos has thousands of pieces."""
         ids = tuple(asset.asset_id for asset in assets)
         with self._reading() as tx:
-            items = _items(tx, ids)
-            chunks = _chunks(tx, ids)
-            stored = _stored(tx, ids)
-        return {one: Standing(items[one], chunks[one], frozenset(stored[one])) for one in ids}
+            frames = {row.asset_id: row for row in tx.connection.execute(_frames(ids))}
+            under_way = {row.asset_id: row.frames for row in tx.connection.execute(_under_way(ids))}
+            steps = {(row.asset_id, row.kind): row.share for row in tx.connection.execute(_steps(ids))}
+        return {one: _standing(one, frames.get(one), under_way.get(one), steps) for one in ids}
 
     def events(self, asset_id: str, *, after: int, limit: int) -> Sequence[VideoEvent]:
         query = (
@@ -65,31 +64,69 @@ def _page(which: VideoFilter, state: Any) -> Select[Any]:
     return query.order_by(key)
 
 
-def _of_present_policy(table: Any, ids: tuple[str, ...]) -> Select[Any]:
+def _standing(
+    asset_id: str, frames: Row[Any] | None, under_way: float | None, steps: Mapping[tuple[str, WorkKind], float]
+) -> Standing:
+    return Standing(
+        frames=int(frames.frames) if frames else 0,
+        frames_kept=int(frames.kept) if frames else 0,
+        frames_under_way=float(under_way or 0.0),
+        planned=1.0 if frames else float(steps.get((asset_id, WorkKind.PLAN), 0.0)),
+        assembled=float(steps.get((asset_id, WorkKind.ASSEMBLE), 0.0)),
+        delivered=float(steps.get((asset_id, WorkKind.DELIVER), 0.0)),
+    )
+
+
+_LENGTH = chunks.c.end_frame - chunks.c.start_frame
+_KEPT = and_(
+    artefacts.c.asset_id == chunks.c.asset_id,
+    artefacts.c.policy_digest == chunks.c.policy_digest,
+    artefacts.c.kind == ArtefactKind.CHUNK,
+    artefacts.c.chunk == chunks.c.chunk,
+)
+
+
+def _under_present_policy(table: Table, ids: tuple[str, ...]) -> ColumnElement[bool]:
+    """Joined with its asset, of these assets only."""
     same = and_(assets.c.asset_id == table.c.asset_id, assets.c.policy_digest == table.c.policy_digest)
-    return select(table).join(assets, same).where(table.c.asset_id.in_(ids))
+    return and_(same, table.c.asset_id.in_(ids))
 
 
-def _items(tx: Transaction, ids: tuple[str, ...]) -> Mapping[str, list[WorkItem]]:
-    found: dict[str, list[WorkItem]] = defaultdict(list)
-    for row in tx.connection.execute(_of_present_policy(tables.work_items, ids).order_by(tables.work_items.c.item_id)):
-        found[row.asset_id].append(item_of(row))
-    return found
+def _frames(ids: tuple[str, ...]) -> Select[Any]:
+    kept = func.sum(case((artefacts.c.chunk.is_not(None), _LENGTH), else_=0)).label("kept")
+    return (
+        select(chunks.c.asset_id, func.sum(_LENGTH).label("frames"), kept)
+        .join(assets, _under_present_policy(chunks, ids))
+        .outerjoin(artefacts, _KEPT)
+        .group_by(chunks.c.asset_id)
+    )
 
 
-def _chunks(tx: Transaction, ids: tuple[str, ...]) -> Mapping[str, list[Chunk]]:
-    found: dict[str, list[Chunk]] = defaultdict(list)
-    for row in tx.connection.execute(_of_present_policy(tables.chunks, ids).order_by(tables.chunks.c.chunk)):
-        found[row.asset_id].append(chunk_of(row))
-    return found
+def _under_way(ids: tuple[str, ...]) -> Select[Any]:
+    """Masking that somebody is at: the piece is not kept yet."""
+    piece = and_(
+        chunks.c.asset_id == work_items.c.asset_id,
+        chunks.c.policy_digest == work_items.c.policy_digest,
+        chunks.c.chunk == work_items.c.chunk,
+    )
+    return (
+        select(work_items.c.asset_id, func.sum(work_items.c.progress * _LENGTH).label("frames"))
+        .join(assets, _under_present_policy(work_items, ids))
+        .join(chunks, piece)
+        .where(work_items.c.kind == WorkKind.MASK, work_items.c.state == WorkState.LEASED)
+        .group_by(work_items.c.asset_id)
+    )
 
 
-def _stored(tx: Transaction, ids: tuple[str, ...]) -> Mapping[str, set[int]]:
-    found: dict[str, set[int]] = defaultdict(set)
-    query = _of_present_policy(tables.artefacts, ids).where(tables.artefacts.c.kind == ArtefactKind.CHUNK)
-    for row in tx.connection.execute(query):
-        found[row.asset_id].add(row.chunk)
-    return found
+def _steps(ids: tuple[str, ...]) -> Select[Any]:
+    """How far the steps of the whole video are; a finished one counts whatever came after."""
+    share = func.max(case((work_items.c.state == WorkState.DONE, 1.0), else_=work_items.c.progress)).label("share")
+    return (
+        select(work_items.c.asset_id, work_items.c.kind, share)
+        .join(assets, _under_present_policy(work_items, ids))
+        .where(work_items.c.kind.in_((WorkKind.PLAN, WorkKind.ASSEMBLE, WorkKind.DELIVER)))
+        .group_by(work_items.c.asset_id, work_items.c.kind)
+    )
 
 
 def _text(value: object) -> str | None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from opendrape.domain.policy import Role
+from opendrape.errors import InferenceFailed
 from opendrape.settings import Settings
 from opendrape_masker.inference.relay import relayed
 from opendrape_masker.inference.relayed_session import RemoteModels
@@ -39,17 +40,20 @@ def open_triton(settings: Settings, *, deadline_seconds: float | None = None) ->
 
 
 @contextmanager
-def inference_line(settings: Settings, *, is_needed: bool) -> Iterator[RemoteModels | None]:
-    """A child's line to the server while the context lasts; None when the child needs no models or runs them itself.
+def inference_line(settings: Settings, roles: Collection[Role]) -> Iterator[RemoteModels | None]:
+    """A child's line to the server while the context lasts; None when the child runs its models itself, or needs none
+    because there are no ``roles``.
 
-    The connection is made for this child: a new child finds new pods. ``InferenceFailed`` when no server answers.
+    The connection is made for this child: a new child finds new pods. ``InferenceFailed`` when no server answers, or
+    none serves a model of a role that the repository has one for: tried again, since a rollout may be under way.
     """
-    if not is_needed or not uses_triton(settings):
+    if not roles or not uses_triton(settings):
         yield None
         return
     session = open_triton(settings)
     try:
         digests, labels = _served(session, settings)
+        _refuse_missing(settings, roles, digests)
         with relayed(session, in_flight=settings.triton.max_in_flight, hang_up=session.close) as (requests, answers):
             yield RemoteModels(
                 requests=requests,
@@ -62,14 +66,14 @@ def inference_line(settings: Settings, *, is_needed: bool) -> Iterator[RemoteMod
         session.close()
 
 
-def check_inference(settings: Settings, roles: Collection[Role]) -> None:
+def check_inference(settings: Settings, roles: Collection[Role], *, deadline_seconds: float | None = None) -> None:
     """Really ask every server that is set, for health; nothing to ask when children run their models themselves.
 
-    Raises ``InferenceFailed`` or ``ModelMissing``.
+    Raises ``InferenceFailed``.
     """
     if not uses_triton(settings):
         return
-    session = open_triton(settings)
+    session = open_triton(settings, deadline_seconds=deadline_seconds)
     try:
         session.check(roles)
     finally:
@@ -83,6 +87,15 @@ def served_models(settings: Settings) -> dict[str, str]:
         return _served(session, settings)[0]
     finally:
         session.close()
+
+
+def _refuse_missing(settings: Settings, roles: Collection[Role], served: Collection[str]) -> None:
+    folders = read_repository(settings.model_repository)
+    known = {role for folder in folders for role in folder.lock.roles}
+    answered = {role for folder in folders if folder.name in served for role in folder.lock.roles}
+    if missing := sorted(known.intersection(roles) - answered):
+        message = f"the Triton server has no model for {', '.join(missing)} as it is pinned here"
+        raise InferenceFailed(message, reason="model_not_served")
 
 
 def _served(session: TritonSession, settings: Settings) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import grpc  # type: ignore[import-untyped]
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
-from opendrape.errors import InferenceFailed, ModelMissing, OpenDrapeError
+from opendrape.errors import ConfigurationError, InferenceFailed
 
 Answer = TypeVar("Answer")
 _REST_SECONDS = 5.0
@@ -30,13 +31,11 @@ _CHANNEL = [
 
 
 class Replica:
-    """One address. ``rests_until``: asked last until then, because it did not answer lately."""
+    """One address, by TLS when certificates to trust are given. ``rests_until``: asked last until then, because it did
+    not answer lately."""
 
     def __init__(self, url: str, ca_file: Path | None) -> None:
-        trusted = str(ca_file) if ca_file else None
-        self.client = InferenceServerClient(
-            url, ssl=ca_file is not None, root_certificates=trusted, channel_args=list(_CHANNEL)
-        )
+        self.client = InferenceServerClient(url, creds=_credentials(ca_file), channel_args=list(_CHANNEL))
         self.rests_until = 0.0
 
 
@@ -53,19 +52,18 @@ class Replicas:
         """The first answer. ``question`` gets a client and the seconds that it may take.
 
         A replica that fails is followed by the next one; the time left is shared among those not asked yet. A lone
-        replica whose connection broke is asked once more. ``ModelMissing`` when every replica lacks the model, else
-        ``InferenceFailed`` with the reason of the last.
+        replica whose connection broke is asked once more. ``InferenceFailed`` with the reason of the last.
         """
-        failures: list[OpenDrapeError] = []
+        failures: list[InferenceFailed] = []
         order = self._order()
         for left, replica in zip(range(len(order), 0, -1), order, strict=True):
             try:
                 return self._ask_one(replica, question, (until - time.monotonic()) / left)
-            except (InferenceFailed, ModelMissing) as error:
+            except InferenceFailed as error:
                 failures.append(error)
         if len(order) == 1 and failures[0].reason == "inference_unavailable":
             return self._ask_one(order[0], question, until - time.monotonic())
-        raise next((failure for failure in reversed(failures) if isinstance(failure, InferenceFailed)), failures[-1])
+        raise failures[-1]
 
     def ask_each(self, question: Callable[[InferenceServerClient, float], Answer], *, until: float) -> list[Answer]:
         """The answer of every replica; raises what the first one raises that fails."""
@@ -105,10 +103,20 @@ class Replicas:
         return answer
 
 
-def _translated(status: str | None) -> OpenDrapeError:
+def _credentials(ca_file: Path | None) -> grpc.ChannelCredentials | None:
+    if ca_file is None:
+        return None
+    try:
+        return grpc.ssl_channel_credentials(ca_file.read_bytes())
+    except OSError as error:
+        message = "the certificates that OPENDRAPE_TRITON__CA_FILE names cannot be read"
+        raise ConfigurationError(message, reason="triton_certificates") from error
+
+
+def _translated(status: str | None) -> InferenceFailed:
     code = str(status).rpartition(".")[2]
     if code == "NOT_FOUND":
-        return ModelMissing("the server does not serve this model as it is pinned")
+        return InferenceFailed("a Triton server does not serve a model as it is pinned here", reason="model_not_served")
     if code == "DEADLINE_EXCEEDED":
         return InferenceFailed("the Triton server was too late", reason="inference_timeout")
     if code in ("UNAVAILABLE", "CANCELLED"):

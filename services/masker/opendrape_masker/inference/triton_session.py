@@ -25,8 +25,9 @@ class TritonSession:
     """The port on one or several replicas of Triton that serve what ``models sync --target triton-...`` rendered.
 
     ``repository`` says which models there are, and with which outputs. Every request names the version that was made
-    from this very lock, so a server that serves another rendering refuses. At most ``in_flight`` calls run at once; a
-    call, waiting and other replicas included, takes at most ``deadline_seconds``.
+    from this very lock, so a server that serves another rendering refuses: ``InferenceFailed`` with the reason
+    ``model_not_served``, because a rollout may mend it. ``ModelMissing`` is a model that no lock names. At most
+    ``in_flight`` calls run at once; a call, waiting and other replicas included, takes at most ``deadline_seconds``.
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class TritonSession:
         try:
             is_ready = self._replicas.ask(lambda client, seconds: self._is_ready(client, model, seconds), until=until)
             return self._told(model, until).get(SOURCE_SHA256) if is_ready else None
-        except ModelMissing:
-            return None
+        except InferenceFailed as error:
+            if error.reason == "model_not_served":
+                return None
+            raise
 
     def labels(self, model: str) -> tuple[str, ...]:
         """See ``InferenceSession.labels``."""
@@ -80,7 +83,7 @@ class TritonSession:
     def check(self, roles: Collection[Role]) -> None:
         """Really ask every replica: it is ready, and each role has a model that is ready with the pinned digest.
 
-        Raises ``InferenceFailed`` when one does not answer, ``ModelMissing`` when a role has no model there.
+        Raises ``InferenceFailed``; the reason is ``model_not_served`` when a role has no model there.
         """
         self._replicas.ask_each(lambda client, seconds: self._check_one(client, roles, seconds), until=self._until())
 
@@ -115,7 +118,8 @@ class TritonSession:
         ready = [folder for folder in self._folders.values() if self._is_pinned(client, folder, seconds)]
         missing = sorted(set(roles) - {role for folder in ready for role in folder.lock.roles})
         if missing:
-            raise ModelMissing(f"the server has no model for role {', '.join(missing)}")
+            message = f"a Triton server has no model for {', '.join(missing)} as it is pinned here"
+            raise InferenceFailed(message, reason="model_not_served")
 
     def _is_pinned(self, client: InferenceServerClient, folder: ModelFolder, seconds: float) -> bool:
         if not self._is_ready(client, folder.name, seconds):

@@ -1,4 +1,4 @@
-"""The order in which items are claimed gets an index of its own, of waiting items only."""
+"""Two indexes of a part of the items each: waiting ones in the order of claims, ended ones as they are counted."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ branch_labels = None
 depends_on = None
 
 _QUEUED = sa.text("state = 'queued'")
+_ENDED = sa.text("state IN ('done', 'failed', 'cancelled')")
 
 
 def upgrade() -> None:
-    """Add the index."""
+    """Add the indexes."""
     op.create_index(
         "ix_work_items_due", "work_items", ["due_at", "item_id"], sqlite_where=_QUEUED, postgresql_where=_QUEUED
+    )
+    op.create_index(
+        "ix_work_items_ended", "work_items", ["kind", "state", "reason"], sqlite_where=_ENDED, postgresql_where=_ENDED
     )
 
 
 def downgrade() -> None:
-    """Take it out."""
+    """Take them out."""
+    op.drop_index("ix_work_items_ended", "work_items")
     op.drop_index("ix_work_items_due", "work_items")
