@@ -13,13 +13,14 @@ OUTPUT ?= out
 INPUT ?=
 ARGS ?=
 WORKERS ?= 2
+MASKERS ?= 2
 SAMPLE_DIR := var/sample/in
 
-.PHONY: help install install-dev run serve doctor test test-long check fmt bench servers cluster lock docs clean distclean
+.PHONY: help install install-dev run serve doctor test test-long check fmt bench servers cluster cluster-status cluster-down lock docs clean distclean
 
 help: ## List the goals
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r goal text; do \
-	  printf '  %-12s %s\n' "$$goal" "$$text"; done
+	  printf '  %-14s %s\n' "$$goal" "$$text"; done
 	@printf '\n  make run                          the two-minute tour on a generated sample\n'
 	@printf '  make run INPUT=folder OUTPUT=out  de-identify a folder of videos\n'
 
@@ -82,8 +83,15 @@ bench: $(STAMPS)/dev ## Measure this engine, deface and a plain transcode on one
 servers: ## Install the real servers that tests use
 	@bash scripts/servers.sh
 
-cluster: ## Start the whole system in a local cluster
-	@echo 'not yet: the chart and this goal come with the cluster issue; nothing was started' >&2; exit 1
+cluster: $(STAMPS)/dev ## The whole system on this machine over real servers; INPUT=folder goes through it (make servers first)
+	@$(BIN)/python -m tests.servers.cluster up --maskers $(MASKERS) $(ARGS)
+	@if [ -n "$(strip $(INPUT))" ]; then $(BIN)/python -m tests.servers.cluster run "$(INPUT)" --policy "$(POLICY)"; fi
+
+cluster-status: $(STAMPS)/dev ## Health of every part of the cluster
+	@$(BIN)/python -m tests.servers.cluster status
+
+cluster-down: $(STAMPS)/dev ## End the cluster; its data goes too
+	@$(BIN)/python -m tests.servers.cluster down
 
 lock: $(STAMPS)/dev ## Make every requirements.txt anew from pyproject.toml
 	@UV="$(BIN)/uv" bash scripts/lock.sh

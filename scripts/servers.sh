@@ -7,6 +7,7 @@ here=$PWD/.servers
 python=${PYTHON:-python3}
 azurite_version=3.37.0
 pytriton_version=0.7.0
+triton_onnxruntime_version=1.32.0
 mkdir -p "$here"
 
 say() { printf '  %-12s %s\n' "$1" "$2"; }
@@ -37,12 +38,12 @@ azurite() {
     && say Azurite "installed $azurite_version into .servers/azurite" || say Azurite 'npm failed, see .servers/azurite.log'
 }
 
-triton() { # the wheel carries a real tritonserver; only that is used, in an environment of its own
-  local stamp=$here/triton/.installed-$pytriton_version
+triton() { # the wheel carries a real tritonserver; it and its Python backend, with ONNX Runtime, have an environment of their own
+  local stamp=$here/triton/.installed-$pytriton_version-$triton_onnxruntime_version
   if [ -f "$stamp" ]; then say Triton "from nvidia-pytriton $pytriton_version is there"; return; fi
   { "$python" -m venv "$here/triton" && "$here/triton/bin/python" -m pip install -q --disable-pip-version-check \
-    "nvidia-pytriton==$pytriton_version" 'numpy<2'; } > "$here/triton.log" 2>&1 \
-    && touch "$stamp" && say Triton "installed nvidia-pytriton $pytriton_version into .servers/triton" \
+    "nvidia-pytriton==$pytriton_version" "onnxruntime==$triton_onnxruntime_version" 'numpy<2'; } > "$here/triton.log" 2>&1 \
+    && touch "$stamp" && say Triton "installed nvidia-pytriton $pytriton_version and onnxruntime $triton_onnxruntime_version into .servers/triton" \
     || say Triton 'pip failed, see .servers/triton.log'
 }
 

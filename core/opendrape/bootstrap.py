@@ -7,21 +7,27 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from opendrape.adapters.audit_anchors import AnchorFile
+from opendrape.adapters.audit_keys import open_audit_keys
+from opendrape.adapters.blob_stores import open_blob_stores, open_sources
 from opendrape.adapters.in_process_doorbell import InProcessDoorbell
 from opendrape.adapters.key_map import open_key_map
-from opendrape.adapters.local_blobs import LocalBlobStore
-from opendrape.adapters.local_sources import LocalSources
 from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.access import SqlAccessStore
-from opendrape.adapters.sql.catalogue import open_catalogue
+from opendrape.adapters.sql.audit_trail import SqlAuditTrail
+from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
+from opendrape.adapters.sql.postgresql import Limits
 from opendrape.adapters.system_clock import SystemClock
+from opendrape.audit.office import AuditOffice
+from opendrape.domain.audit_keys import AuditKeys
 from opendrape.domain.work import RetryRule
-from opendrape.errors import ConfigurationError, StorageUnavailable
+from opendrape.errors import ConfigurationError
 from opendrape.metrics import Metrics
 from opendrape.ports.access import AccessStore
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
+from opendrape.ports.dead_letters import DeadLetters, NoDeadLetters
 from opendrape.ports.doorbell import Doorbell
 from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
@@ -40,12 +46,14 @@ class Container:
     frames: FrameRequests
     segments: Segments
     access: AccessStore
+    audit: AuditOffice
     doorbell: Doorbell
     key_map: KeyMap
     work_blobs: BlobStore
     destination_blobs: BlobStore
     sources: SourceStore
     policies: PolicyShelf
+    dead_letters: DeadLetters = field(default_factory=NoDeadLetters)
     metrics: Metrics = field(default_factory=Metrics, repr=False, compare=False)
     resources: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
@@ -62,22 +70,44 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
     _keep_apart(settings)
     with ExitStack() as opened:
         records = _open_records(settings, notice, opened)
-        work_blobs = _blob_store(settings.work_dir)
+        work_blobs, destination_blobs = open_blob_stores(settings, opened)
         return Container(
             settings=settings,
             clock=records.clock,
             catalogue=records.catalogue,
+            doorbell=_doorbell(settings, opened),
             frames=records.frames,
             segments=records.segments,
             access=records.access,
-            doorbell=InProcessDoorbell(),
+            audit=_audit_office(settings, records, open_audit_keys(settings.audit_key_path, notice=notice)),
             key_map=records.key_map,
             work_blobs=work_blobs,
-            destination_blobs=_blob_store(settings.destination),
-            sources=LocalSources(records.key_map),
+            destination_blobs=destination_blobs,
+            sources=open_sources(settings, records.key_map, opened),
             policies=PolicyShelf(settings.policy_folders, work_blobs),
+            dead_letters=_dead_letters(settings, opened),
             resources=opened.pop_all(),
         )
+
+
+def _doorbell(settings: Settings, opened: ExitStack) -> Doorbell:
+    if not settings.bus.is_used:
+        return InProcessDoorbell()
+    from opendrape.adapters.service_bus import BusClient, ServiceBusDoorbell
+
+    doorbell = ServiceBusDoorbell(BusClient(settings.bus))
+    opened.callback(doorbell.close)
+    return doorbell
+
+
+def _dead_letters(settings: Settings, opened: ExitStack) -> DeadLetters:
+    if not settings.bus.is_used:
+        return NoDeadLetters()
+    from opendrape.adapters.service_bus import BusClient, ServiceBusDeadLetters
+
+    dead_letters = ServiceBusDeadLetters(BusClient(settings.bus))
+    opened.callback(dead_letters.close)
+    return dead_letters
 
 
 @dataclass(frozen=True)
@@ -85,7 +115,7 @@ class Records:
     """Catalogue and identity map without any storage folder: enough for admin acts and dry runs."""
 
     clock: Clock
-    catalogue: Catalogue
+    catalogue: SqlCatalogue
     frames: FrameRequests
     segments: Segments
     access: AccessStore
@@ -104,8 +134,12 @@ class AccessRecords:
     """What an admin of access and audit needs: the catalogue's database, without map and storage."""
 
     clock: Clock
-    catalogue: Catalogue
+    catalogue: SqlCatalogue
     access: AccessStore
+
+    def audit(self, settings: Settings) -> AuditOffice:
+        """The audit with the keys that are there. ``ConfigurationError`` (``key_file_missing``) when there are none."""
+        return _audit_office(settings, self, open_audit_keys(settings.audit_key_path, may_create=False))
 
 
 @contextmanager
@@ -122,7 +156,9 @@ def opened_access(settings: Settings) -> Iterator[AccessRecords]:
 def _open_records(settings: Settings, notice: Callable[[str], None], opened: ExitStack) -> Records:
     _make_private(settings.state_dir)
     clock = SystemClock()
-    catalogue = open_catalogue(settings.catalogue_url, clock=clock, retry=retry_rule(settings))
+    catalogue = open_catalogue(
+        settings.catalogue_url, clock=clock, retry=retry_rule(settings), limits=connection_limits(settings)
+    )
     opened.callback(catalogue.close)
     key_map = open_key_map(
         settings.key_map_path,
@@ -143,9 +179,25 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
     )
 
 
+def _audit_office(settings: Settings, records: Records | AccessRecords, keys: AuditKeys) -> AuditOffice:
+    trail = SqlAuditTrail(records.catalogue.database, clock=records.clock)
+    return AuditOffice(trail, keys, AnchorFile(settings.audit_anchor_path), records.clock)
+
+
 def retry_rule(settings: Settings) -> RetryRule:
     """How often and how soon items are tried again under these settings."""
     return RetryRule(max_attempts=settings.work.max_attempts, first_delay_seconds=settings.work.first_retry_seconds)
+
+
+def connection_limits(settings: Settings) -> Limits:
+    """How long PostgreSQL may take under these settings."""
+    chosen = settings.catalogue
+    return Limits(
+        pool_size=chosen.pool_size,
+        connect_seconds=chosen.connect_seconds,
+        statement_seconds=chosen.statement_seconds,
+        lock_seconds=chosen.lock_seconds,
+    )
 
 
 def _keep_apart(settings: Settings) -> None:
@@ -164,10 +216,3 @@ def _make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError("the state folder cannot be made", reason="state_folder") from error
-
-
-def _blob_store(root: Path) -> LocalBlobStore:
-    try:
-        return LocalBlobStore(root)
-    except StorageUnavailable as error:
-        raise ConfigurationError(f"a storage folder cannot be used: {error}", reason="storage_folder") from error

@@ -12,19 +12,21 @@ OpenDrapeError
 ├── TransientError                trying again later may help                    -> queued with back-off
 │   ├── StorageUnavailable
 │   ├── CatalogueUnavailable
+│   ├── BusUnavailable            rings wait in the outbox; workers look for themselves
 │   ├── IssuerUnreachable         the issuer of tokens does not answer
 │   ├── InferenceFailed           time-out, missing output, wrong shape
 │   └── ChildCrashed              the media child died or ran over its limits
 ├── ResidualFound                 the second look saw something                  -> quarantined
+├── UncertainOutOfBody            time that only a person can judge              -> quarantined
 ├── StaleLease                    somebody else owns the item now                -> stop, write nothing
 ├── BlobConflict                  the name exists with other content             -> failed
-├── LimitReached                  a caller has as much open work as allowed      -> wait
-├── LinkExpired                   a download link was used or is too old         -> ask for a new one
-├── IllegalTransition         the table of transitions does not allow it     -> programming error
-├── AccessRefused             the caller may not do this                     -> 401, 403, 429
+├── IllegalTransition             the table of transitions does not allow it     -> programming error
+├── AccessRefused                 the caller may not do this                     -> 401, 403, 429
 │   ├── SignInRequired            no credential, or one that is not good
 │   ├── TooManySignIns            too many failed from there
 │   └── Forbidden                 a good credential that does not allow this
+├── LimitReached                  a caller has as much open work as allowed      -> wait
+├── LinkExpired                   a download link was used or is too old         -> ask for a new one
 └── NotFound
 """
 
@@ -130,6 +132,13 @@ class CatalogueUnavailable(TransientError):
     default_reason = "catalogue_unavailable"
 
 
+class BusUnavailable(TransientError):
+    """The message bus did not answer. Nothing is lost: the ledger keeps the rings."""
+
+    default_reason = "bus_unavailable"
+    next_step = "Look at the bus; work goes on without it, a little later."
+
+
 class IssuerUnreachable(TransientError):
     """The issuer's keys cannot be had, so that its tokens can be neither believed nor refused."""
 
@@ -154,6 +163,14 @@ class ResidualFound(OpenDrapeError):
     disposition = Disposition.QUARANTINE
     default_reason = "residual_found"
     next_step = "A person decides: review the asset."
+
+
+class UncertainOutOfBody(OpenDrapeError):
+    """Some time may be out of the body or inside it; the policy wants a person to say so before delivery."""
+
+    disposition = Disposition.QUARANTINE
+    default_reason = "uncertain_out_of_body"
+    next_step = "Look at these frames; say START-END=in or START-END=out with --interval, for each, and try again."
 
 
 class StaleLease(OpenDrapeError):

@@ -70,6 +70,8 @@ FIELDS: Final[Mapping[str, Form]] = MappingProxyType(
         "owner": _pattern(r"[a-z]{1,16}-[0-9a-f-]{4,40}"),
         "version": _pattern(r"\d{1,4}(\.\d{1,4}){0,3}([a-z+.]\w{0,16})?"),
         "request_id": _HEX_ID,
+        "audit_position": _number,
+        "audit_head": _DIGEST,
         "method": _pattern(r"GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|other"),
         "route": _pattern(r"unmatched|/[a-z0-9_{}/.]{0,96}"),
         "error": _own_text,

@@ -7,11 +7,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from opendrape.domain.access import Role
 from opendrape.domain.pseudonym import Scheme
+from opendrape.errors import ConfigurationError
 
 TokenAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures with a public key only: a shared secret would make whoever checks a token able to make one."""
@@ -24,12 +25,22 @@ class _Group(BaseModel):
 class CatalogueSettings(_Group):
     """Where the catalogue is."""
 
-    url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the state folder")
+    url: SecretStr = Field(
+        default=SecretStr(""),
+        description="SQLAlchemy URL, `postgresql+psycopg://...` in a cluster; empty: SQLite in the state folder",
+    )
+    pool_size: int = Field(default=8, ge=2, description="connections to PostgreSQL that one process holds at most")
+    connect_seconds: float = Field(default=5.0, gt=0, description="longest wait for a new connection")
+    statement_seconds: float = Field(default=30.0, gt=0, description="longest time for one statement")
+    lock_seconds: float = Field(default=10.0, gt=0, description="longest wait for a row that somebody else changes")
 
 
 class KeySettings(_Group):
     """Keys of the map and of the receipts."""
 
+    map_file: Path | None = Field(
+        default=None, description="the encrypted map; default: key_map.sqlite3 in the state folder"
+    )
     map_key_file: Path | None = Field(default=None, description="default: keys/map.json in the state folder")
     receipt_key_file: Path | None = Field(default=None, description="default: keys/receipt.pem in the state folder")
 
@@ -59,6 +70,9 @@ class WorkSettings(_Group):
     sweep_seconds: float = Field(default=5.0, gt=0, description="how often expired leases are collected")
     max_attempts: int = Field(default=4, ge=1, description="attempts of one item, counted before work starts")
     first_retry_seconds: float = Field(default=2.0, gt=0, description="first back-off delay; doubles, with jitter")
+    folder: Path | None = Field(
+        default=None, description="folder of intermediate results; default: work in the state folder"
+    )
     keep_intermediate: bool = Field(
         default=False, description="keep chunks and masked file in the work folder after delivery"
     )
@@ -95,7 +109,59 @@ class ModelSettings(_Group):
     repository: Path | None = Field(default=None, description="folder of model folders; default: the one shipped")
     site: Path | None = Field(default=None, description="folder with a site's own model folders, preferred over ours")
     mirror: Path | None = Field(default=None, description="folder with weights, asked before any address")
+    folder: Path | None = Field(
+        default=None, description="where materialised models are; default: models in the state folder"
+    )
     deadline_seconds: float = Field(default=60.0, gt=0, description="longest time for one inference call")
+
+
+class ServiceSettings(_Group):
+    """A service that runs as a process of its own: where probes and Prometheus find it."""
+
+    host: str = Field(default="127.0.0.1", description="address on which /health and /metrics are answered")
+    port: int = Field(default=8081, ge=0, le=65535, description="port for /health and /metrics; 0: any free one")
+
+
+class BlobSettings(_Group):
+    """Containers on Azure Blob Storage; without any, results stay in local folders."""
+
+    account_url: str = Field(
+        default="", description="https://ACCOUNT.blob.core.windows.net; alone: workload or managed identity"
+    )
+    connection_string: SecretStr | None = Field(default=None, description="of the account, instead of its URL")
+    sas_token: SecretStr | None = Field(default=None, description="with the URL: a token for both containers")
+    destination_container: str = Field(default="", description="for outputs and receipts; empty: the output folder")
+    destination_prefix: str = Field(default="", description="put before every output's name")
+    source_container: str = Field(default="", description="with originals that are registered where they lie")
+    work_container: str = Field(default="", description="for intermediate results; empty: the state folder")
+    work_prefix: str = Field(default="", description="put before every intermediate result's name")
+    block_bytes: int = Field(default=4 * 2**20, ge=64 * 1024, le=256 * 2**20, description="sent at a time")
+    parallel: int = Field(default=8, ge=1, le=64, description="blocks under way at a time; with block_bytes: memory")
+    request_seconds: float = Field(default=60.0, gt=0, description="a request without an answer is given up")
+    attempts: int = Field(default=5, ge=1, description="attempts of one request; then the work item's back-off")
+
+
+class TritonSettings(_Group):
+    """A Triton server that runs the models instead of the masker itself."""
+
+    urls: str = Field(
+        default="",
+        description="its gRPC address `host:port`, several with commas, or `dns:///name:port`; empty: no server",
+    )
+    max_in_flight: int = Field(default=4, ge=1, description="calls of one masking child at a time")
+    deadline_seconds: float = Field(default=20.0, gt=0, description="longest time for one call, replicas together")
+    ca_file: Path | None = Field(default=None, description="certificates to trust; given: TLS, else plain")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The single addresses."""
+        return tuple(address.strip() for address in self.urls.split(",") if address.strip())
+
+
+class RetentionSettings(_Group):
+    """How long outputs stay. Off by default; receipts and audit always stay."""
+
+    output_days: int = Field(default=0, ge=0, description="outputs older than this may go; 0: they stay for ever")
 
 
 class GatewaySettings(_Group):
@@ -153,6 +219,31 @@ class AuditSettings(_Group):
     key_file: Path | None = Field(default=None, description="default: keys/audit.json in the state folder")
     anchor_file: Path | None = Field(default=None, description="default: audit.anchors in the state folder")
     seal_seconds: float = Field(default=10.0, gt=0, description="how often new events are sealed")
+    anchor_seconds: float = Field(default=60.0, gt=0, description="how often the chain's head is anchored")
+
+
+class BusSettings(_Group):
+    """The message bus that wakes workers on other machines. Neither address: they wake each other in this process."""
+
+    connection_string: SecretStr | None = Field(default=None, description="of an Azure Service Bus namespace")
+    namespace: str = Field(
+        default="",
+        description="host of a namespace, reached with the workload's identity: `NAME.servicebus.windows.net`",
+    )
+    queue_prefix: str = Field(
+        default="opendrape-",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="queues: prefix and kind of work",
+    )
+    lock_seconds: float = Field(
+        default=300.0, gt=0, le=300, description="lock duration of the queues; renewed in thirds"
+    )
+    try_timeout_seconds: float = Field(default=15.0, gt=0, description="one try of one call to the bus")
+
+    @property
+    def is_used(self) -> bool:
+        """True when workers are woken over a bus."""
+        return self.connection_string is not None or bool(self.namespace)
 
 
 class FrameSettings(_Group):
@@ -194,17 +285,22 @@ class Settings(BaseSettings):
     masker: MaskerSettings = MaskerSettings()
     media: MediaSettings = MediaSettings()
     models: ModelSettings = ModelSettings()
+    service: ServiceSettings = ServiceSettings()
+    blobs: BlobSettings = BlobSettings()
+    triton: TritonSettings = TritonSettings()
+    retention: RetentionSettings = RetentionSettings()
     gateway: GatewaySettings = GatewaySettings()
     frames: FrameSettings = FrameSettings()
     access: AccessSettings = AccessSettings()
     oidc: OidcSettings = OidcSettings()
     audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
+    bus: BusSettings = BusSettings()
 
     @property
     def catalogue_url(self) -> str:
         """The configured URL or SQLite in the state folder."""
-        return self.catalogue.url or f"sqlite:///{(self.state_dir / 'catalogue.sqlite3').absolute()}"
+        return self.catalogue.url.get_secret_value() or f"sqlite:///{(self.state_dir / 'catalogue.sqlite3').absolute()}"
 
     @property
     def map_key_path(self) -> Path:
@@ -229,12 +325,12 @@ class Settings(BaseSettings):
     @property
     def key_map_path(self) -> Path:
         """The encrypted map."""
-        return self.state_dir / "key_map.sqlite3"
+        return self.keys.map_file or self.state_dir / "key_map.sqlite3"
 
     @property
     def work_dir(self) -> Path:
         """Blob store of intermediate results."""
-        return self.state_dir / "work"
+        return self.work.folder or self.state_dir / "work"
 
     @property
     def scratch_dir(self) -> Path:
@@ -244,7 +340,7 @@ class Settings(BaseSettings):
     @property
     def models_dir(self) -> Path:
         """Materialised models, one folder per target."""
-        return self.state_dir / "models"
+        return self.models.folder or self.state_dir / "models"
 
     @property
     def private_folders(self) -> tuple[Path, ...]:
@@ -273,6 +369,17 @@ class Settings(BaseSettings):
     def masker_threads(self) -> int:
         """Threads of one media child."""
         return self.masker.threads or max(1, (os.cpu_count() or 1) // self.masker.slots)
+
+
+def settings_from_environment(**given: object) -> Settings:
+    """The environment's settings, ``given`` first. ``ConfigurationError`` names each bad variable, never a value."""
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = "; ".join(
+            f"OPENDRAPE_{'__'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()
+        )
+        raise ConfigurationError(f"settings cannot be used: {faults}", reason="settings_invalid") from error
 
 
 def shipped(folder: str) -> Path:

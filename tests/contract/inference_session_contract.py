@@ -8,8 +8,19 @@ import numpy as np
 import pytest
 
 from opendrape.errors import InferenceFailed, ModelMissing
-from opendrape_masker.inference.session import InferenceSession
+from opendrape_masker.inference.port import InferenceSession
 from tests.fakes.tiny_models import add_model, graph_without_numbers, plain_graph, slow_graph
+
+
+def folders_of_tiny_models(place: Path) -> tuple[Path, Path]:
+    """A repository and a mirror with a good, a numberless and a slow model."""
+    repository, mirror = place / "repository", place / "mirror"
+    mirror.mkdir()
+    graphs = {"plain": plain_graph(), "numberless": graph_without_numbers(), "slow": slow_graph()}
+    for preference, (name, graph) in enumerate(graphs.items()):
+        add_model(repository, name, graph, preference=preference)
+        (mirror / f"{name}.onnx").write_bytes(graph)
+    return repository, mirror
 
 
 class InferenceSessionContract:
@@ -21,13 +32,7 @@ class InferenceSessionContract:
     @pytest.fixture
     def folders(self, tmp_path: Path) -> tuple[Path, Path]:
         """A repository and a mirror with a good, a numberless and a slow model."""
-        repository, mirror = tmp_path / "repository", tmp_path / "mirror"
-        mirror.mkdir()
-        graphs = {"plain": plain_graph(), "numberless": graph_without_numbers(), "slow": slow_graph()}
-        for preference, (name, graph) in enumerate(graphs.items()):
-            add_model(repository, name, graph, preference=preference)
-            (mirror / f"{name}.onnx").write_bytes(graph)
-        return repository, mirror
+        return folders_of_tiny_models(tmp_path)
 
     def test_pictures_are_bytes_of_any_size_and_the_graph_prepares_them(self, folders: tuple[Path, Path]) -> None:
         """V-17: uint8 BGR in; mean, scale and layout are the graph's own business; batches do not mix."""

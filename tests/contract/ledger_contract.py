@@ -6,7 +6,7 @@ import pytest
 
 from opendrape.domain.states import AssetState, WorkState
 from opendrape.domain.work import Failure, Lease, WorkItem, WorkKind
-from opendrape.errors import Disposition, IllegalTransition, StaleLease
+from opendrape.errors import Disposition, IllegalTransition, NotFound, StaleLease
 from opendrape.ports.catalogue import Catalogue
 from tests.contract.catalogue_contract import CatalogueSteps, claim, finish
 from tests.fakes.catalogue import RETRY, new_asset, outcome
@@ -49,6 +49,30 @@ class LedgerContract(CatalogueSteps):
             clock.advance(1.0)
         assert catalogue.claim([WorkKind.MASK], owner="worker", lease_seconds=30.0) is None
         assert [claim(catalogue, WorkKind.PLAN).asset_id[-1] for _ in range(3)] == ["3", "1", "2"]
+
+    def test_one_who_was_rung_for_an_item_gets_that_item(self, catalogue: Catalogue, clock: FakeClock) -> None:
+        for number in (1, 2):
+            catalogue.register(new_asset(number), actor="ingest")
+        first, second = (last_item(catalogue, new_asset(number).asset_id) for number in (1, 2))
+        lease = catalogue.claim_item(second.item_id, owner="rung", lease_seconds=10.0)
+        assert lease is not None
+        assert (lease.item_id, lease.epoch, lease.attempts, lease.owner) == (second.item_id, 1, 1, "rung")
+        assert catalogue.claim_item(second.item_id, owner="late", lease_seconds=10.0) is None
+        assert claim(catalogue).item_id == first.item_id
+        catalogue.fail(lease, TRANSIENT)
+        assert catalogue.claim_item(second.item_id, owner="early", lease_seconds=10.0) is None, "not due yet"
+        clock.advance(RETRY.delay_seconds(1))
+        again = catalogue.claim_item(second.item_id, owner="rung", lease_seconds=10.0)
+        assert again is not None
+        assert (again.epoch, again.attempts) == (2, 2)
+        catalogue.complete(again, outcome(again))
+        assert catalogue.claim_item(second.item_id, owner="rung", lease_seconds=10.0) is None
+        assert catalogue.item(second.item_id).state is WorkState.DONE
+
+    def test_an_item_that_nobody_knows_is_not_handed_out(self, catalogue: Catalogue) -> None:
+        assert catalogue.claim_item(4711, owner="rung", lease_seconds=10.0) is None
+        with pytest.raises(NotFound):
+            catalogue.item(4711)
 
     def test_a_heartbeat_keeps_the_lease_and_tells_progress(
         self, catalogue: Catalogue, clock: FakeClock, asset_id: str

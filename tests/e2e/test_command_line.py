@@ -26,7 +26,7 @@ def test_without_arguments_it_helps(tmp_path: Path) -> None:
     """C-01."""
     said = opendrape("--help", folder=tmp_path)
     assert said.returncode == 0
-    for name in ("run", "mask", "serve", "doctor", "models", "policy", "receipts", "keys", "keymap", "sample"):
+    for name in ("run", "mask", "serve", "doctor", "models", "policy", "receipts", "keys", "keymap", "audit"):
         assert re.search(rf"\b{name}\b", said.stdout), name
 
 
@@ -39,6 +39,8 @@ def test_without_arguments_it_helps(tmp_path: Path) -> None:
         (["policy", "explain", "nonsense"], 3),
         (["keymap", "reveal", "ar-x", "--reason", "audit"], 3),
         (["keys", "rotate", "--preview"], 3),
+        (["keys", "api", "create", "pacs", "--role", "user"], 3),
+        (["audit", "verify"], 3),
         (["receipts", "verify", "."], 1),
     ],
 )

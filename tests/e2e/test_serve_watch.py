@@ -60,7 +60,11 @@ class Server:
 
     def get(self, path: str) -> str:
         address = next(line.split()[2] for line in self.lines if line.startswith("listening on"))
-        with urllib.request.urlopen(address.removesuffix("/health") + path, timeout=10) as answer:
+        key = next(word for word in self.said.split() if word.startswith("odk_"))
+        request = urllib.request.Request(
+            address.removesuffix("/health") + path, headers={"Authorization": f"Bearer {key}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return str(answer.read().decode())
 
     def states(self) -> list[str]:

@@ -13,12 +13,16 @@ import httpx
 
 from opendrape.access.key_office import KeyOffice
 from opendrape.access.key_text import KeyText
+from opendrape.adapters.audit_anchors import AnchorFile
 from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.access import SqlAccessStore
+from opendrape.adapters.sql.audit_trail import SqlAuditTrail
 from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
 from opendrape.adapters.system_clock import SystemClock
+from opendrape.audit.office import AuditOffice
 from opendrape.domain.access import Role
+from opendrape.domain.audit_keys import new_audit_keys
 from opendrape.domain.media_info import MediaInfo, OtherStreams
 from opendrape.domain.policy import PolicyRef
 from opendrape.domain.timeline import FrameSpan
@@ -90,6 +94,8 @@ def gateway_container(folder: Path) -> Iterator[Any]:
     catalogue = open_catalogue(f"sqlite:///{folder / 'catalogue.sqlite3'}", clock=clock, retry=RetryRule())
     access = SqlAccessStore(catalogue.database, clock=clock)
     KeyOffice(access, clock).issue(label="tests", roles=[Role.ADMIN], scopes=None, days=1, actor="test", text=ADMIN_KEY)
+    trail, anchors = SqlAuditTrail(catalogue.database, clock=clock), AnchorFile(folder / "audit.anchors")
+    audit = AuditOffice(trail, new_audit_keys(), anchors, clock)
     settings = Settings(state_dir=folder, destination=folder / "out")
     try:
         yield SimpleNamespace(
@@ -97,6 +103,7 @@ def gateway_container(folder: Path) -> Iterator[Any]:
             clock=clock,
             catalogue=catalogue,
             access=access,
+            audit=audit,
             frames=catalogue.requests_for_frames,
             segments=catalogue.segments,
             policies=PolicyShelf(settings.policy_folders, LocalBlobStore(folder / "policies")),

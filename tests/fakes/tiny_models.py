@@ -35,6 +35,16 @@ name = "heatmap"
 source = "answer"
 dims = [3, -1, -1]
 """
+_CONFIG = """name: "{name}"
+backend: "onnxruntime"
+max_batch_size: 2
+input [
+  {{ name: "images" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] }}
+]
+output [
+  {{ name: "heatmap" data_type: TYPE_FP32 dims: [ 3, -1, -1 ] }}
+]
+"""
 NO_SOURCE = 'kind = "url"\nurl = "ftp://nowhere.invalid/model.onnx"'
 
 
@@ -98,7 +108,7 @@ def add_model(
         order=order,
     )
     (folder / "weights.lock").write_text(lock, "utf-8")
-    (folder / "config.pbtxt").write_text(f'name: "{name}"\n', "utf-8")
+    (folder / "config.pbtxt").write_text(_CONFIG.format(name=name), "utf-8")
     return folder
 
 

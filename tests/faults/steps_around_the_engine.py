@@ -15,12 +15,17 @@ _RECEIPTS = "tests/unit/uploader/test_receipts.py"
 _BLOBS = "tests/contract/test_local_blobs.py"
 _STABLE = "tests/unit/ingest/test_stability.py"
 _KEY_MAP = "tests/unit/key_map"
+_DOUBT = "tests/integration/masker/test_uncertain_time.py"
 _CHILD = ("tests/integration/child",)
 _LEDGER = "tests/unit/ledger"
 
 
 def _media(step: str, module: str, function: str, *tests: str, **how: object) -> Mutation:
     return Mutation(step, _MEDIA + module, function, tests, **how)  # type: ignore[arg-type]
+
+
+def _masker(step: str, function: str, *tests: str, **how: object) -> Mutation:
+    return Mutation(step, "opendrape_masker.handlers", function, tests, **how)  # type: ignore[arg-type]
 
 
 def _prove(step: str, function: str, **how: object) -> Mutation:
@@ -135,6 +140,7 @@ JOINING = (
     _media("take out user data", "assemble", "assemble", _TRIP, _LEFT, without="blank_user_data"),
     _media("keep the rotation", "assemble", "_add_stream", _TRIP, without="stream.set_display_matrix"),
     _media("leave the muxer's name out", "assemble", "_opened_output", _TRIP, _LEFT, without="output.flags"),
+    _masker("hold back what a person must judge", "MaskHandler._reviewed", _DOUBT, without="check_nothing_awaits"),
     Mutation(
         "prove the file",
         "opendrape_masker.assemble_child",
@@ -175,27 +181,14 @@ JOINING = (
     _media("find bytes outside samples", "scrub", "_in_container", _LEFT, without="if sizes !="),
 )
 STORING = (
-    Mutation(
+    _masker(
         "compare a chunk's digest before joining",
-        "opendrape_masker.handlers",
         "MaskHandler._stored_chunks",
-        (_SERVICE,),
+        _SERVICE,
         without="for artefact in stored",
     ),
-    Mutation(
-        "insist on every chunk",
-        "opendrape_masker.handlers",
-        "MaskHandler._stored_chunks",
-        (_SERVICE,),
-        without="if [artefact.chunk",
-    ),
-    Mutation(
-        "compare the source's digest at the end",
-        "opendrape_masker.handlers",
-        "MaskHandler._assemble",
-        (_SERVICE,),
-        without="self._verify_source",
-    ),
+    _masker("insist on every chunk", "MaskHandler._stored_chunks", _SERVICE, without="if [artefact.chunk"),
+    _masker("compare the source's digest at the end", "MaskHandler._assemble", _SERVICE, without="self._verify_source"),
     Mutation(
         "empty the scratch folder", "opendrape_masker.children", "scratch_folder", (_SERVICE,), without="shutil.rmtree"
     ),

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from opendrape.bootstrap import Container, bootstrap
-from opendrape.embedded import Services, compose, embedded
+from opendrape.embedded import compose, embedded
 from opendrape.errors import ConfigurationError
+from opendrape.serving.threads import Services
 from opendrape.settings import Settings
 from opendrape.state_folder import empty_folder, sole_owner
 
@@ -42,6 +43,13 @@ class Dies:
         raise ZeroDivisionError
 
 
+def until_told(services: Services) -> None:
+    """As a command does: look again and again whether somebody died."""
+    for _ in range(1000):
+        services.check()
+        services.pause(0.01)
+
+
 class NoCatalogue:
     """A catalogue with work for ever."""
 
@@ -67,7 +75,7 @@ def test_the_container_is_built_from_settings_alone(settings: Settings) -> None:
     assert settings.state_dir.stat().st_mode & 0o777 == 0o700
     assert settings.map_key_path.stat().st_mode & 0o777 == 0o600
     assert settings.receipt_key_path.stat().st_mode & 0o777 == 0o600
-    assert len(notices) == 1, "a new key of the map is told once"
+    assert len(notices) == 2, "new keys, of the map and of the audit, are told once"
     again: list[str] = []
     container_with(settings, again).close()
     assert again == []
@@ -91,7 +99,8 @@ def test_all_services_end_together(settings: Settings) -> None:
     with container.resources:
         with embedded(container, life) as services:
             assert life.started.wait(10)
-            services.wait_until_idle(lambda: None)
+            services.check()
+            assert services.is_idle()
         assert life.stopped
 
 
@@ -169,7 +178,7 @@ def test_a_thread_that_dies_is_told_and_stops_the_others() -> None:
     services = Services(NoCatalogue(), [life, Dies()])  # type: ignore[arg-type]
     services.start()
     with pytest.raises(ZeroDivisionError):
-        services.wait_until_idle(lambda: None)
+        until_told(services)
     services.stop()
     assert life.stopped
 
@@ -180,5 +189,5 @@ def test_a_thread_that_ends_without_a_word_is_told(monkeypatch: pytest.MonkeyPat
     services = Services(NoCatalogue(), [Lives()])  # type: ignore[arg-type]
     services.start()
     with pytest.raises(RuntimeError, match="without a word"):
-        services.wait_until_idle(lambda: None)
+        until_told(services)
     services.stop()

@@ -85,6 +85,9 @@ def _parse(file: Path, name: str, folders: Sequence[Path]) -> Policy:
     if isinstance(chosen, dict) and "region" not in chosen and "id" in chosen:
         content["device"] = _device(folders, chosen, name)
     policy = _validate(content, name)
+    if policy.out_of_body.confirmed:
+        fault = f"policy '{name}', key out_of_body.confirmed: said of one video, with --interval, not in a file"
+        raise PolicyInvalid(fault)
     if policy.name != name:
         raise PolicyInvalid(f"policy '{name}', key name: must be '{name}' as the file is called", reason="policy_name")
     return policy

@@ -10,10 +10,12 @@ from typing import Any, Final
 from opendrape.bootstrap import Container
 from opendrape.cli.receipts import delivery_fault
 from opendrape.cli.worked_time import worked_seconds
+from opendrape.domain.body_review import awaiting_review
 from opendrape.domain.reasons import explain
+from opendrape.domain.scene_facts import BodyInterval
 from opendrape.domain.states import AssetState
 from opendrape.domain.work import ArtefactKind, Asset
-from opendrape.errors import OpenDrapeError
+from opendrape.errors import OpenDrapeError, UncertainOutOfBody
 
 RECEIPT_FAULTS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -44,6 +46,7 @@ class AssetOutcome:
     output: str | None = None
     receipt: str | None = None
     receipt_fault: str | None = None
+    in_doubt: tuple[BodyInterval, ...] = ()
 
     @property
     def delivered(self) -> bool:
@@ -59,7 +62,9 @@ class AssetOutcome:
 
     def as_json(self) -> dict[str, Any]:
         """Ids, counts and times: nothing names a person or a source."""
-        return asdict(self) | {"receipt_verified": self.receipt is not None and self.receipt_fault is None}
+        waiting = [one.model_dump(mode="json") for one in self.in_doubt]
+        told = {"in_doubt": waiting, "receipt_verified": self.receipt is not None and self.receipt_fault is None}
+        return asdict(self) | told
 
 
 def outcome_of(container: Container, asset_id: str) -> AssetOutcome:
@@ -69,7 +74,16 @@ def outcome_of(container: Container, asset_id: str) -> AssetOutcome:
     report, media = catalogue.report(asset_id, asset.policy.digest), catalogue.media_info(asset_id)
     output, receipt, fault = _delivered(container, asset)
     if report is None:
-        return AssetOutcome(asset_id, asset.state, asset.reason, output=output, receipt=receipt, receipt_fault=fault)
+        waiting = _in_doubt(container, asset)
+        return AssetOutcome(
+            asset_id,
+            asset.state,
+            asset.reason,
+            output=output,
+            receipt=receipt,
+            receipt_fault=fault,
+            in_doubt=waiting,
+        )
     seconds = worked_seconds(catalogue.audit_events(asset_id))
     return AssetOutcome(
         asset=asset_id,
@@ -85,6 +99,15 @@ def outcome_of(container: Container, asset_id: str) -> AssetOutcome:
         receipt=receipt,
         receipt_fault=fault,
     )
+
+
+def _in_doubt(container: Container, asset: Asset) -> tuple[BodyInterval, ...]:
+    """What a person must say before this asset can be joined and delivered."""
+    if asset.reason != UncertainOutOfBody.default_reason:
+        return ()
+    reports = container.catalogue.chunk_reports(asset.asset_id, asset.policy.digest)
+    rule = container.policies.by_reference(asset.policy).out_of_body
+    return tuple(one for report in reports for one in awaiting_review(report.out_of_body, rule))
 
 
 def _delivered(container: Container, asset: Asset) -> tuple[str | None, str | None, str | None]:

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from opendrape.adapters.device_files import with_device
 from opendrape.adapters.policy_files import read_policy
 from opendrape.domain.policy import Policy, Role
-from opendrape.errors import ConfigurationError
-from opendrape.settings import Settings
+from opendrape.settings import Settings, settings_from_environment
 
 StateDir = Annotated[
     Path | None, typer.Option("--state-dir", help="Catalogue, keys, models and work files (OPENDRAPE_STATE_DIR).")
@@ -31,13 +29,14 @@ def load_settings(*, state_dir: Path | None = None, destination: Path | None = N
         given["state_dir"] = state_dir.absolute()
     if destination is not None:
         given["destination"] = destination.absolute()
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"OPENDRAPE_{'__'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()
-        )
-        raise ConfigurationError(f"settings cannot be used: {faults}", reason="settings_invalid") from error
+    settings = settings_from_environment(**given)
+    return _without_container(settings) if destination is not None else settings
+
+
+def _without_container(settings: Settings) -> Settings:
+    """A folder that was named on the command line is meant, whatever container the environment names."""
+    blobs = settings.blobs.model_copy(update={"destination_container": ""})
+    return settings.model_copy(update={"blobs": blobs})
 
 
 def policy_named(settings: Settings, name: str, *, device: str | None = None, allow_unverified: bool = False) -> Policy:
@@ -47,26 +46,36 @@ def policy_named(settings: Settings, name: str, *, device: str | None = None, al
 
 
 def missing_roles(settings: Settings, policy: Policy) -> tuple[Role, ...]:
-    """Roles that the policy asks for and no materialised model answers, sorted. Reads and digests files only."""
+    """Roles that the policy asks for and no model answers, sorted.
+
+    Reads and digests files only; a Triton server, where one is set, is asked: ``InferenceFailed`` when it is away.
+    """
+    from opendrape_masker.inference.line import served_models, uses_triton
     from opendrape_masker.inference.rendered import target_folder
     from opendrape_masker.inference.repository import read_repository
     from opendrape_masker.models_sync import is_materialised
 
     if not policy.roles:
         return ()
-    target = target_folder(settings.models_dir)
     asked = [folder for folder in read_repository(settings.model_repository) if folder.lock.roles & policy.roles]
-    answered = {role for folder in asked if is_materialised(folder, target) for role in folder.lock.roles}
+    if uses_triton(settings):
+        served = served_models(settings)
+        there = [folder for folder in asked if served.get(folder.name) == folder.lock.weights.sha256]
+    else:
+        target = target_folder(settings.models_dir)
+        there = [folder for folder in asked if is_materialised(folder, target)]
+    answered = {role for folder in there for role in folder.lock.roles}
     return tuple(sorted(policy.roles - answered))
 
 
 def altered_models(settings: Settings, policy: Policy) -> dict[str, Role]:
     """Materialised models of the policy's roles whose files are not what was rendered, with their roles."""
+    from opendrape_masker.inference.line import uses_triton
     from opendrape_masker.inference.rendered import RENDERER, read_record, target_folder
     from opendrape_masker.inference.repository import read_repository
     from opendrape_masker.models_sync import is_materialised
 
-    if not policy.roles:
+    if not policy.roles or uses_triton(settings):
         return {}
     target, altered = target_folder(settings.models_dir), {}
     for folder in read_repository(settings.model_repository):

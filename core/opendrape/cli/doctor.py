@@ -6,6 +6,7 @@ import os
 import platform
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,13 +15,16 @@ import typer
 from rich.table import Table
 
 from opendrape import __version__
+from opendrape.adapters.blob_stores import open_destination, open_work
 from opendrape.adapters.policy_files import policy_names
 from opendrape.bootstrap import opened_records
 from opendrape.cli.configuration import AsJson, StateDir, free_bytes, load_settings, missing_roles, policy_named
 from opendrape.cli.exit_codes import ExitCode
 from opendrape.cli.terminal import Terminal
-from opendrape.errors import OpenDrapeError
+from opendrape.domain.reasons import explain
+from opendrape.errors import OpenDrapeError, StorageUnavailable
 from opendrape.media.child_check import prove_walls
+from opendrape.ports.blobs import BlobStore
 from opendrape.settings import Settings
 
 _DEFAULT_POLICY = "faces"
@@ -100,6 +104,30 @@ def _models(settings: Settings) -> Iterator[Finding]:
         # `full` promises more than any model of this build; only the default level must work for a fit machine
         state = "ok" if not missing else "wrong" if name == _DEFAULT_POLICY else "note"
         yield Finding(f"policy {name}", state, text)
+    yield from _stand_ins(settings)
+
+
+def _stand_ins(settings: Settings) -> Iterator[Finding]:
+    """Where a less preferred model serves, because the better one was out of reach when models were fetched."""
+    from opendrape_masker.model_choice import passed_over
+
+    policies = [policy_named(settings, name) for name in policy_names(settings.policy_folders)]
+    roles = frozenset(role for policy in policies for role in policy.roles)
+    for one in passed_over(settings.model_repository, settings.models_dir, roles):
+        yield Finding(f"models for {one.role}", "note", one.sentence)
+
+
+def _inference(settings: Settings) -> Iterator[Finding]:
+    from opendrape_masker.inference.line import check_inference, uses_triton
+
+    if not uses_triton(settings):
+        yield Finding("inference", "ok", "ONNX Runtime in each masking child; no server is set")
+        return
+    check_inference(settings, policy_named(settings, _DEFAULT_POLICY).roles)
+    replicas = len(settings.triton.addresses)
+    yield Finding(
+        "inference", "ok", f"Triton, {replicas} address(es): ready, with the pinned models of `{_DEFAULT_POLICY}`"
+    )
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
@@ -110,6 +138,26 @@ def _disk(settings: Settings) -> Iterator[Finding]:
             yield Finding(subject, "wrong", "cannot be written to by this account")
         else:
             yield Finding(subject, state, f"{free / 2**30:.1f} GiB free")
+
+
+def _containers(settings: Settings) -> Iterator[Finding]:
+    blobs = settings.blobs
+    if blobs.work_container:
+        yield _asked("work container", lambda opened: open_work(settings, opened, create=False))
+    if blobs.destination_container:
+        yield _asked("destination container", lambda opened: open_destination(settings, opened, create=False))
+
+
+def _asked(subject: str, open_store: Callable[[ExitStack], BlobStore]) -> Finding:
+    """A container's answer; none is made here."""
+    with ExitStack() as opened:
+        try:
+            open_store(opened).check()
+        except StorageUnavailable as error:
+            if error.reason == "container_missing":
+                return Finding(subject, "note", "not there yet; the first run makes it")
+            return Finding(subject, "wrong", explain(error.reason) or "")
+    return Finding(subject, "ok", "a blob could be written now")
 
 
 def _confinement(_settings: Settings) -> Iterator[Finding]:
@@ -132,4 +180,4 @@ def _existing(folder: Path) -> Path:
     return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
 
 
-_CHECKS = (_versions, _keys, _models, _disk, _confinement, _encoders)
+_CHECKS = (_versions, _keys, _models, _inference, _disk, _containers, _confinement, _encoders)

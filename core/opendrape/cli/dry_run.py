@@ -40,7 +40,7 @@ def _copied(settings: Settings, folder: Path) -> Settings:
     keys = KeySettings(map_key_file=settings.map_key_path, receipt_key_file=settings.receipt_key_path)
     copied = settings.model_copy(update={"state_dir": folder, "keys": keys})
     originals = {copied.key_map_path: settings.key_map_path}
-    if not settings.catalogue.url:
+    if not settings.catalogue.url.get_secret_value():
         originals[folder / "catalogue.sqlite3"] = settings.state_dir / "catalogue.sqlite3"
     for copy, original in originals.items():
         for suffix in _SUFFIXES:

@@ -17,7 +17,18 @@ from opendrape.errors import ConfigurationError, OpenDrapeError
 COMMANDS: Final = ("run", "mask", "selftest", "serve", "doctor", "frames")
 """Modules of this package with a function of their own name."""
 
-GROUPS: Final = ("models", "policy", "receipts", "keys", "keymap", "sample", "tokens")
+GROUPS: Final = (
+    "models",
+    "policy",
+    "receipts",
+    "keys",
+    "keymap",
+    "audit",
+    "sample",
+    "blobs",
+    "bus",
+    "tokens",
+)
 """Modules of this package with an ``app`` of several commands."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,7 @@ from opendrape.cli.models import prepare_models
 from opendrape.cli.muted import Mutes, muted_intervals
 from opendrape.cli.preview import Preview, WithOriginals, preview_wish
 from opendrape.cli.progress import shown_progress
-from opendrape.cli.report_files import Reports, report_files, write_reports
+from opendrape.cli.report_files import Reports, held_back, report_files, write_reports
 from opendrape.cli.scene_options import AllowUnverified, DeviceId, Intervals, confirmed_intervals
 from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy
@@ -69,7 +70,8 @@ def mask(
         terminal.result({"dry_run": True, "policy": policy, "missing_roles": list(missing)})
         return
     prepare_models(terminal, settings, chosen)
-    done = _mask(terminal, file, output, chosen, settings, (regions, confirmed), wish)
+    with held_back(pages, chosen) as seen:
+        done = _mask(terminal, file, output, chosen, settings, (regions, confirmed), wish, seen)
     write_reports(pages, done, chosen)
     tracks = ", ".join(f"{count} {role}" for role, count in sorted(done.tracks.items())) or "none"
     terminal.say(f"masked: {done.frames} frames, {done.masked_frames} with masks; tracks: {tracks}; checks passed")
@@ -84,6 +86,7 @@ def _mask(
     settings: Settings,
     said: tuple[tuple[MarkedRegion, ...], tuple[ConfirmedInterval, ...]],
     preview: PreviewWish | None,
+    on_masked: Callable[[MaskReport], None],
 ) -> MaskReport:
     from opendrape_masker.single import mask_file
 
@@ -101,6 +104,7 @@ def _mask(
             confirmed=said[1],
             on_progress=lambda fraction: shown(fraction, ""),
             preview=preview,
+            on_masked=on_masked,
         )
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from opendrape.cli.mask_words import mask_lines
 from opendrape.domain.devices import DeviceProfile
 from opendrape.domain.policy import AudioRule, DetectRule, EncodeRule, OpinionRule, Policy, ResidualRule, Role
+from opendrape.domain.scene_facts import ConfirmedInterval
 from opendrape.domain.scene_rules import CaseSheetRule, OutOfBodyRule, OverlayRule
 from opendrape.domain.sound import MutedInterval
 
@@ -63,6 +64,8 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
         OutOfBodyRule: {
             "certain_score": "out of the body: a look of {value} or more is certain",
             "uncertain": "time that is probably out of the body: {value}",
+            "review": "held back until a person said where the endoscope was: {value}",
+            "confirmed": "said by a person of one video: {value}",
         },
         CaseSheetRule: {
             "within_seconds": "looks for a sheet of paper in the first {value} s and blacks everything up to its end",
@@ -151,6 +154,9 @@ _CHOICES: Final[Mapping[str, str]] = MappingProxyType(
         "keep": "kept, every stream of it, without names and languages",
         "mute": "kept, every stream of it, but silenced in the intervals given",
         "mask": "blacked too",
+        "uncertain": "a video with any time that the looks could not tell",
+        "shown": "a video that shows time that the looks could not tell; what is blacked passes",
+        "none": "nothing",
         "show": "shown, and reported for a person to decide",
     }
 )
@@ -161,6 +167,8 @@ def _plain(value: object) -> str:
         return ", ".join(_plain(part) for part in value)
     if isinstance(value, DeviceProfile):
         return value.label
+    if isinstance(value, ConfirmedInterval):
+        return f"frames {value.start_frame} to {value.end_frame} {value.where.replace('_', ' ')}"
     if isinstance(value, MutedInterval):
         return f"{_plain(value.start)} to {'the end' if value.end is None else _plain(value.end)} ({value.unit})"
     if isinstance(value, Fraction):

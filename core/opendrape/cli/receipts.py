@@ -12,6 +12,9 @@ from opendrape.bootstrap import Container
 from opendrape.cli.configuration import AsJson
 from opendrape.cli.exit_codes import ExitCode
 from opendrape.cli.terminal import Terminal
+from opendrape.domain.regions import Receipt
+from opendrape.errors import NotFound
+from opendrape.ports.blobs import BlobStore
 from opendrape_uploader.receipt_keys import public_key_path
 from opendrape_uploader.receipts import KeyTrust, Verdict, VerifyResult, verify
 
@@ -56,14 +59,24 @@ def verify_receipts(
 
 def delivery_fault(container: Container, receipt: str) -> str | None:
     """None when receipt and output at the destination are in order under our own key, else why. Reads both whole."""
-    key = public_key_path(container.settings.receipt_key_path)
-    if not container.destination_blobs.exists(receipt):
+    key, destination = public_key_path(container.settings.receipt_key_path), container.destination_blobs
+    if not destination.exists(receipt):
         return "receipt_missing"
-    with container.destination_blobs.local_path(receipt) as path:
+    with destination.local_path(receipt) as path:
         result = verify(path, public_key=key)
-    if result.ok and not result.output_checked:
+    if not result.ok or result.receipt is None:
+        return str(result.verdict)
+    return None if result.output_checked else _output_fault(destination, result.receipt)
+
+
+def _output_fault(destination: BlobStore, receipt: Receipt) -> str | None:
+    """Where the output does not lie beside the receipt's file, the store is asked to read it whole."""
+    try:
+        found = destination.digest(receipt.output.name)
+    except NotFound:
         return str(Verdict.OUTPUT_MISSING)
-    return None if result.ok else str(result.verdict)
+    same = (found.sha256, found.size_bytes) == (receipt.output.sha256, receipt.output.size_bytes)
+    return None if same else str(Verdict.OUTPUT_DIFFERS)
 
 
 def _receipts(paths: Sequence[Path]) -> Iterator[Path]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +15,7 @@ from opendrape.adapters.private_files import create_private
 from opendrape.cli.report_page import report_page
 from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MaskReport
-from opendrape.errors import BlobConflict
+from opendrape.errors import BlobConflict, UncertainOutOfBody
 
 FORMAT = "opendrape-mask-report/1"
 _MODE = 0o640
@@ -43,6 +45,18 @@ def write_reports(paths: tuple[Path, ...], report: MaskReport, policy: Policy) -
         content = report_page(facts) if path.suffix.lower() == ".html" else json.dumps(facts, indent=2, sort_keys=True)
         if not create_private(path.absolute(), (content + "\n").encode(), mode=_MODE):
             raise BlobConflict("a report is already there; name another file")
+
+
+@contextmanager
+def held_back(paths: tuple[Path, ...], policy: Policy) -> Iterator[Callable[[MaskReport], None]]:
+    """Yields what hears of the masks; they are written down also when a person must decide before delivery."""
+    heard: list[MaskReport] = []
+    try:
+        yield heard.append
+    except UncertainOutOfBody:
+        for report in heard:
+            write_reports(paths, report, policy)
+        raise
 
 
 def report_facts(report: MaskReport, policy: Policy) -> dict[str, Any]:

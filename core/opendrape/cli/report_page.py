@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from html import escape
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from opendrape.cli.report_timeline import clock, timeline_figure
 # fmt: off
 _TOLD: Final = frozenset((
     "version", "frames", "masked_frames", "detections", "tracks", "things", "accounts", "models", "checks", "found",
-    "found_joined", "duration_seconds", "seconds", "peak_memory_bytes", "cosmetic",
+    "found_joined", "out_of_body", "duration_seconds", "seconds", "peak_memory_bytes", "cosmetic",
 ))
 # fmt: on
 _STYLE: Final = """
@@ -42,6 +43,7 @@ def report_page(facts: Mapping[str, Any]) -> str:
         _section("what", "What was found", _found(report)),
         _section("accounts", "Every frame accounted for", _accounts(report["accounts"])),
         _section("checks", "Checks on the written file", _checks(report["checks"])),
+        *_out_of_body(report),
         _section("models", "Models that looked", _models(report["models"])),
         _section("more", "Further facts", _further(report)),
     ]
@@ -120,6 +122,26 @@ def _accounts(accounts: Mapping[str, Mapping[str, int]]) -> str:
         ("role", "examined", "inside an appearance", "between looks", "all frames"),
         rows,
     )
+
+
+def _out_of_body(report: Mapping[str, Any]) -> Iterator[str]:
+    """Only where there is any: when the endoscope was, or may have been, out of the body."""
+    rows = [
+        (
+            clock(float(Fraction(one["start_seconds"]))),
+            clock(float(Fraction(one["end_seconds"]))),
+            one["start_frame"],
+            one["end_frame"] - 1,
+            one["certainty"],
+            "black" if one["masked"] else "shown",
+            "a person should say" if one["in_doubt"] else "-",
+        )
+        for one in report.get("out_of_body", ())
+    ]
+    if rows:
+        caption = "In doubt: what was measured there lies between inside and outside."
+        headings = ("from", "to", "first frame", "last frame", "certainty", "picture", "in doubt")
+        yield _section("body", "Time out of the body", _scrolled("Out of body", _table(caption, headings, rows)))
 
 
 def _checks(checks: Mapping[str, Any]) -> str:

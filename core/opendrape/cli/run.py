@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from opendrape.adapters.blob_stores import shown_destination
 from opendrape.bootstrap import Container, bootstrap
 from opendrape.cli.asset_outcome import AssetOutcome, outcome_of
 from opendrape.cli.configuration import (
@@ -26,29 +28,40 @@ from opendrape.cli.models import prepare_models
 from opendrape.cli.progress import shown_progress
 from opendrape.cli.run_table import RETRYABLE, printable, show_outcomes
 from opendrape.cli.scanning import scan_shown
-from opendrape.cli.scene_options import AllowUnverified, DeviceId
+from opendrape.cli.scene_options import AllowUnverified, DeviceId, Intervals, confirmed_for_one
 from opendrape.cli.standing import Journey
 from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy
-from opendrape.embedded import Services, embedded
+from opendrape.embedded import embedded
 from opendrape.ledger.redelivery import Redelivery
 from opendrape.logging import configure
+from opendrape.serving.threads import Services, elsewhere
 from opendrape.settings import LogSettings, Settings
 from opendrape_ingest.result import ScanResult, Status
 
 Input = Annotated[Path, typer.Argument(exists=True, readable=True, help="Folder of videos, or one video.")]
-Output = Annotated[Path, typer.Option("--output", help="Folder for de-identified videos and receipts.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", help="Folder for de-identified videos and receipts; needed unless a container is set."),
+]
+Cluster = Annotated[
+    bool, typer.Option("--cluster", help="Only register and follow: the services of these settings do the work.")
+]
 Retry = Annotated[bool, typer.Option("--retry", help="Try failed and quarantined videos of this input again.")]
+
+_LOOK_SECONDS = 0.2
 
 
 def run(
     source: Input,
-    output: Output,
+    output: Output = None,
     policy: PolicyName = "faces",
     device: DeviceId = None,
     allow_unverified_device: AllowUnverified = False,
+    interval: Intervals = None,
     state_dir: StateDir = None,
     retry: Retry = False,
+    cluster: Cluster = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -59,9 +72,15 @@ def run(
     """
     terminal = Terminal(as_json=as_json, quiet=quiet)
     settings = load_settings(state_dir=state_dir, destination=output)
+    if output is None and not (cluster or settings.blobs.destination_container):
+        raise typer.BadParameter("name a folder, or set OPENDRAPE_BLOBS__DESTINATION_CONTAINER", param_hint="--output")
     chosen = policy_named(settings, policy, device=device, allow_unverified=allow_unverified_device)
-    code = _dry(terminal, settings, source, chosen) if dry_run else _real(terminal, settings, source, chosen, retry)
-    raise typer.Exit(code)
+    said = confirmed_for_one(interval, source)
+    chosen = chosen.model_copy(update={"out_of_body": chosen.out_of_body.with_confirmed(said)})
+    if dry_run:
+        raise typer.Exit(_dry(terminal, settings, source, chosen))
+    workplace = elsewhere if cluster else _in_this_process
+    raise typer.Exit(_real(terminal, settings, source, chosen, retry, workplace))
 
 
 def _dry(terminal: Terminal, settings: Settings, source: Path, policy: Policy) -> ExitCode:
@@ -74,15 +93,18 @@ def _dry(terminal: Terminal, settings: Settings, source: Path, policy: Policy) -
     return exit_code(scanned, {})
 
 
-def _real(terminal: Terminal, settings: Settings, source: Path, policy: Policy, retry: bool) -> ExitCode:
+def _real(
+    terminal: Terminal, settings: Settings, source: Path, policy: Policy, retry: bool, workplace: Workplace
+) -> ExitCode:
     configure(_log_settings(settings))
-    prepare_models(terminal, settings, policy)
+    if workplace is _in_this_process:
+        prepare_models(terminal, settings, policy)
     container = bootstrap(settings, notice=lambda text: _key_notice(terminal, text, settings))
     with container.resources:
         container.policies.remember(policy)
-        scanned = _work(terminal, container, source, policy, retry)
+        scanned = _work(terminal, container, source, policy, retry, workplace)
         outcomes = {asset_id: outcome_of(container, asset_id) for asset_id in scanned.asset_ids}
-        show_outcomes(terminal, scanned, outcomes, settings.destination)
+        show_outcomes(terminal, scanned, outcomes, shown_destination(settings))
     code = exit_code(scanned, outcomes)
     terminal.result(
         {
@@ -95,9 +117,19 @@ def _real(terminal: Terminal, settings: Settings, source: Path, policy: Policy, 
     return code
 
 
-def _work(terminal: Terminal, container: Container, source: Path, policy: Policy, retry: bool) -> ScanResult:
+Workplace = Callable[[Container, Callable[[str], None]], AbstractContextManager[Services]]
+"""Where the work is done while the context lasts."""
+
+
+def _in_this_process(container: Container, notice: Callable[[str], None]) -> AbstractContextManager[Services]:
+    return embedded(container, notice=notice)
+
+
+def _work(
+    terminal: Terminal, container: Container, source: Path, policy: Policy, retry: bool, workplace: Workplace
+) -> ScanResult:
     journey = Journey(container.catalogue)
-    with embedded(container, notice=lambda text: _key_notice(terminal, text, container.settings)) as services:
+    with workplace(container, lambda text: _key_notice(terminal, text, container.settings)) as services:
         scanned = scan_shown(terminal, container, source, policy)
         _put_back_to_work(terminal, container, scanned, retry)
         for file in scanned.files:
@@ -108,15 +140,17 @@ def _work(terminal: Terminal, container: Container, source: Path, policy: Policy
 
 
 def _wait_shown(terminal: Terminal, container: Container, services: Services, journey: Journey) -> None:
+    """Until every followed video is where it stays, and what an earlier run left in our own ledger is done too."""
     started = container.clock.monotonic()
     with shown_progress(terminal, "masking") as shown:
-
-        def tick() -> None:
+        while True:
+            services.check()
             now = journey.standing()
             rate = now.frames / max(0.001, container.clock.monotonic() - started)
             shown(now.fraction, f"{now.finished}/{now.total} videos, {now.frames:.0f} frames, {rate:.1f} frames/s")
-
-        services.wait_until_idle(tick)
+            if now.finished == now.total and services.is_idle():
+                return
+            services.pause(_LOOK_SECONDS)
 
 
 def _key_notice(terminal: Terminal, text: str, settings: Settings) -> None:

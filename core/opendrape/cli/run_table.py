@@ -10,6 +10,7 @@ from rich.table import Table
 
 from opendrape.cli.asset_outcome import AssetOutcome
 from opendrape.cli.terminal import Terminal
+from opendrape.domain.body_review import described
 from opendrape.domain.reasons import explain
 from opendrape.domain.states import AssetState
 from opendrape_ingest.result import ScannedFile, ScanResult, Status
@@ -68,6 +69,7 @@ def remarks(files: Sequence[ScannedFile], outcomes: Mapping[str, AssetOutcome]) 
         elif outcome is not None and not outcome.delivered:
             state = outcome.state if outcome.state is not AssetState.DELIVERED else "unverified"
             lines.append(f"{state:12} {name}: {outcome.reason or outcome.receipt_fault}. {outcome.sentence}")
+            lines += (f"{'':12} {described(one)}" for one in outcome.in_doubt)
         elif outcome is None and file.status not in _QUIET:
             lines.append(f"{file.status:12} {name}: {file.reason}. {explain(file.reason) or ''}".rstrip())
     if any(outcome.state in RETRYABLE for outcome in outcomes.values()):

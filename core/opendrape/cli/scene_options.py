@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,6 +33,13 @@ _FORM = re.compile(r"(\d+)-(\d+)=(in|out)")
 def confirmed_intervals(written: Sequence[str] | None) -> tuple[ConfirmedInterval, ...]:
     """The intervals as data; ``typer.BadParameter`` (a usage error) for anything else."""
     return tuple(_interval(text) for text in written or ())
+
+
+def confirmed_for_one(written: Sequence[str] | None, source: Path) -> tuple[ConfirmedInterval, ...]:
+    """The same for a run: frames are those of one video, so ``source`` must be a file."""
+    if written and not source.is_file():
+        raise typer.BadParameter("is for one video: name the file, not its folder", param_hint="--interval")
+    return confirmed_intervals(written)
 
 
 def _interval(text: str) -> ConfirmedInterval:

@@ -14,8 +14,9 @@ from opendrape.cli.configuration import PolicyName, StateDir, load_settings, pol
 from opendrape.cli.models import prepare_models
 from opendrape.cli.terminal import Terminal
 from opendrape.cli.watching import WatchedFolder
-from opendrape.embedded import Services, embedded
+from opendrape.embedded import embedded
 from opendrape.logging import configure, log_uncaught_exceptions
+from opendrape.serving.threads import Services
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -38,7 +39,7 @@ class GatewayThread:
 
     def run(self, stop: threading.Event) -> None:
         """Serve until ``stop`` is set."""
-        from opendrape_gateway.server import run
+        from opendrape.serving.server import run
 
         run(self.app, host=self.host, port=self.port, stop=stop, on_ready=self._ready)
 
@@ -73,11 +74,12 @@ def serve(
 def _door(container: Container, terminal: Terminal, host: str | None, port: int | None) -> GatewayThread:
     from opendrape_gateway.composition import create_app
     from opendrape_gateway.first_key import ensure_first_key
+    from opendrape_masker.health import masker_checks
 
     ensure_first_key(container, notice=terminal.notice)
     chosen = container.settings.gateway
     return GatewayThread(
-        app=create_app(container),
+        app=create_app(container, more_checks=masker_checks(container.settings)),
         host=chosen.host if host is None else host,
         port=chosen.port if port is None else port,
         terminal=terminal,

@@ -15,3 +15,35 @@ class AuditEvent:
     object_id: str
     at: datetime
     facts: dict[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with the number that the catalogue gave it."""
+
+    event_id: int
+    event: AuditEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The proof that one event stands at one place of the chain, unchanged: ``mac`` covers event, place and the seal
+    before. Positions count from 1 without a gap.
+    """
+
+    position: int
+    event_id: int
+    sealed_at: datetime
+    key_id: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The head of the chain at one time, kept outside the catalogue; ``proof`` makes it forgeable with the key only."""
+
+    position: int
+    mac: str
+    at: datetime
+    key_id: str
+    proof: str

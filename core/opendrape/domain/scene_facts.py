@@ -34,6 +34,7 @@ class BodyInterval(_Facts):
     end_seconds: str
     certainty: Literal["certain", "uncertain", "confirmed"]
     masked: bool
+    in_doubt: bool = Field(default=False, description="a look beside it could not tell: a person should")
 
 
 class SurveyFacts(_Facts):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from opendrape.domain.exact import Seconds
+from opendrape.domain.scene_facts import ConfirmedInterval
 
 LONGEST_ALLOWED_TEXT = 64
 """Longer lines are never taken for harmless text; it also bounds the time that a pattern may take."""
@@ -38,6 +40,17 @@ class OutOfBodyRule(_Rule):
     uncertain: Literal["mask", "show"] = Field(
         default="mask", description="time that is probably out of the body, not certainly; in the report either way"
     )
+    review: Literal["uncertain", "shown", "none"] = Field(
+        default="uncertain", description="which time in doubt keeps a video back until a person confirmed it"
+    )
+    confirmed: tuple[ConfirmedInterval, ...] = Field(
+        default=(), max_length=10_000, description="what a person said of one video; never in a policy file"
+    )
+
+    def with_confirmed(self, said: Sequence[ConfirmedInterval]) -> OutOfBodyRule:
+        """This rule for one video of which a person said something; the order of saying does not matter."""
+        ordered = sorted({*self.confirmed, *said}, key=lambda one: (one.start_frame, one.end_frame, one.where))
+        return self.model_copy(update={"confirmed": tuple(ordered)})
 
 
 class CaseSheetRule(_Rule):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from opendrape.errors import CatalogueUnavailable
+from opendrape.errors import BusUnavailable, CatalogueUnavailable
 from opendrape.ledger.events import OnEvent, log_event
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
@@ -34,6 +34,7 @@ class Caretaker:
         self._sweep_seconds = sweep_seconds
         self._on_event = on_event
         self._swept_at: float | None = None
+        self._is_bus_silent = False
 
     def run(self, stop: threading.Event) -> None:
         """Tick until ``stop`` is set. A silent catalogue is waited for; anything else ends the call."""
@@ -42,6 +43,8 @@ class Caretaker:
                 self.tick()
             except CatalogueUnavailable as error:
                 self._on_event("catalogue_silent", {"exc_info": error})
+            except BusUnavailable as error:
+                self._say_once("bus_silent", error)
             stop.wait(min(RELAY_SECONDS, self._sweep_seconds))
 
     def tick(self) -> None:
@@ -51,6 +54,12 @@ class Caretaker:
             self._swept_at = now
             self._sweep()
         relay_rings(self._catalogue, self._doorbell)
+        self._is_bus_silent = False
+
+    def _say_once(self, event: str, error: BusUnavailable) -> None:
+        if not self._is_bus_silent:
+            self._on_event(event, {"exc_info": error})
+        self._is_bus_silent = True
 
     def _sweep(self) -> None:
         changed = self._catalogue.sweep()
@@ -59,11 +68,13 @@ class Caretaker:
 
 
 def relay_rings(catalogue: Catalogue, doorbell: Doorbell) -> int:
-    """Ring for everything in the outbox, then mark it as sent: a crash between rings twice, never not at all."""
+    """Ring for everything in the outbox, then mark it as sent: a crash between rings twice, never not at all.
+
+    ``BusUnavailable`` leaves the rest in the outbox.
+    """
     relayed = 0
     while rings := catalogue.take_rings(_BATCH):
-        for ring in rings:
-            doorbell.ring(ring.kind, ring.item_id)
+        doorbell.ring_all(rings)
         catalogue.rings_sent([ring.ring_id for ring in rings])
         relayed += len(rings)
     return relayed

@@ -12,7 +12,15 @@ OnEvent = Callable[[str, Mapping[str, object]], None]
 """Called with an event's slug and its fields; ``exc_info`` carries the exception, if any. Must not raise."""
 
 _TROUBLE: Final = frozenset(
-    {"work_failed", "lease_lost", "heartbeat_missed", "catalogue_silent", "work_not_settled", "leases_collected"}
+    {
+        "work_failed",
+        "lease_lost",
+        "heartbeat_missed",
+        "catalogue_silent",
+        "work_not_settled",
+        "leases_collected",
+        "bus_silent",
+    }
     | {"tidying_postponed", "cleaning_postponed"}
 )
 

@@ -7,13 +7,14 @@ import threading
 from typing import Protocol
 
 from opendrape.domain.work import Failure, Lease, Outcome, WorkKind
-from opendrape.errors import CatalogueUnavailable, Disposition, OpenDrapeError, StaleLease
+from opendrape.errors import BusUnavailable, CatalogueUnavailable, Disposition, OpenDrapeError, StaleLease
 from opendrape.ledger.caretaker import Caretaker, relay_rings
 from opendrape.ledger.events import OnEvent, about, log_event
 from opendrape.ledger.heart import Heart, Progress, Stopping
+from opendrape.ledger.ring_verdict import BACK, verdict_on
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
-from opendrape.ports.doorbell import Doorbell
+from opendrape.ports.doorbell import Doorbell, HeldRing
 
 __all__ = ["Caretaker", "Handler", "Progress", "Stopping", "Worker"]
 
@@ -67,15 +68,15 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set. A silent catalogue is waited for; anything else ends the call."""
         self._stop = stop
+        patience = 0.0
         while not stop.is_set():
+            ring = self._doorbell.hold(self._handler.kinds, patience)
             try:
-                worked = self.run_once()
+                worked = self.run_once() if ring is None else self._answer(ring)
             except CatalogueUnavailable as error:
-                self._on_event("catalogue_silent", {"exc_info": error})
-                stop.wait(PAUSE_SECONDS)
+                self._rest(error)
                 continue
-            if not worked:
-                self._doorbell.wait(self._handler.kinds, POLL_SECONDS)
+            patience = 0.0 if worked else POLL_SECONDS
 
     def run_once(self) -> bool:
         """Work on one item if one is due; True when there was one, whatever came of it.
@@ -83,12 +84,40 @@ class Worker:
         ``CatalogueUnavailable`` only from the claim. An interrupt gives the lease back and passes.
         """
         lease = self._catalogue.claim(self._handler.kinds, owner=self._owner, lease_seconds=self._lease_seconds)
-        if lease is None:
-            return False
+        if lease is not None:
+            self._work(lease)
+        return lease is not None
+
+    def _answer(self, ring: HeldRing) -> bool:
+        """Work on the item that was rung for, holding the ring so long; True when it was ours."""
+        verdict = BACK
+        try:
+            lease = self._claim_patiently(ring)
+            if lease is not None:
+                self._work(lease)
+            if lease is not None or not self._stop.is_set():
+                verdict = verdict_on(self._catalogue, ring.item_id, worked=lease is not None)
+        finally:
+            ring.settle(verdict)
+        return lease is not None
+
+    def _claim_patiently(self, ring: HeldRing) -> Lease | None:
+        # A silent catalogue is waited for with the ring in hand: back and forth it would wear out its deliveries.
+        while not self._stop.is_set():
+            try:
+                return self._catalogue.claim_item(ring.item_id, owner=self._owner, lease_seconds=self._lease_seconds)
+            except CatalogueUnavailable as error:
+                self._rest(error)
+        return None
+
+    def _rest(self, error: CatalogueUnavailable) -> None:
+        self._on_event("catalogue_silent", {"exc_info": error})
+        self._stop.wait(PAUSE_SECONDS)
+
+    def _work(self, lease: Lease) -> None:
         started = self._clock.monotonic()
         self._settle(lease, self._attempt(lease), started)
         self._wake_others()
-        return True
 
     def _attempt(self, lease: Lease) -> Outcome | Failure | None:
         """The outcome, why there is none, or None when the lease was lost and nothing may be written."""
@@ -162,7 +191,7 @@ class Worker:
         self._on_event("lease_lost", about(lease) | {"exc_info": error})
 
     def _wake_others(self) -> None:
-        with contextlib.suppress(CatalogueUnavailable):  # the caretaker relays what is left
+        with contextlib.suppress(CatalogueUnavailable, BusUnavailable):  # the caretaker relays what is left
             relay_rings(self._catalogue, self._doorbell)
 
 

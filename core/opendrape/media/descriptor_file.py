@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
+from functools import partial
 
 from opendrape.errors import MediaRefused
+from opendrape.media.remote_ranges import RemoteRanges
 
 
 class DescriptorFile:
     """A read-only file over ``descriptor`` with a position of its own; closing it leaves the descriptor open.
 
-    Several of them over one descriptor do not disturb each other. Raises :class:`MediaRefused` (``not_a_video``) for
-    anything but a regular file.
+    Several of them over one descriptor do not disturb each other. The descriptor is a regular file's, or a socket at
+    whose other end the parent answers for ranges; :class:`MediaRefused` (``not_a_video``) for anything else.
     """
 
     name = ""
 
     def __init__(self, descriptor: int) -> None:
         facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise MediaRefused(reason="not_a_video")
-        self._descriptor = descriptor
         self._position = 0
-        self.size = facts.st_size
+        self._read_at: Callable[[int, int], bytes]
+        if stat.S_ISREG(facts.st_mode):
+            self._read_at, self.size = partial(os.pread, descriptor), facts.st_size
+        elif stat.S_ISSOCK(facts.st_mode):
+            remote = RemoteRanges(descriptor)
+            self._read_at, self.size = remote.read_at, remote.size
+        else:
+            raise MediaRefused(reason="not_a_video")
 
     def read(self, count: int) -> bytes:
         """At most ``count`` bytes from the present position; empty at the end."""
-        chunk = os.pread(self._descriptor, count, self._position)
+        chunk = self._read_at(count, self._position)
         self._position += len(chunk)
         return chunk
 
@@ -47,4 +54,4 @@ class DescriptorFile:
 
     def at(self, offset: int, count: int) -> bytes:
         """``count`` bytes at ``offset`` (fewer at the end); the position stays."""
-        return os.pread(self._descriptor, count, offset)
+        return self._read_at(count, offset)

@@ -91,6 +91,12 @@ class Catalogue(Protocol):
         ``IllegalTransition`` in any state but ``delivered``.
         """
 
+    def retire(self, asset_id: str, after: AssetState, *, actor: str) -> Asset:
+        """Say that a delivered output is to be ``archived`` or ``deleted``: nobody delivers it again. Idempotent.
+
+        ``IllegalTransition`` where the table does not allow it. What was published stays recorded.
+        """
+
     def cancel(self, asset_id: str, *, actor: str) -> Asset:
         """Cancel an asset and its open items; a leased item becomes stale. ``IllegalTransition`` when terminal."""
 
@@ -142,6 +148,12 @@ class Catalogue(Protocol):
         None when nothing is due. Two callers never get the same epoch of an item. An item whose attempts are used up
         is never handed out.
         """
+
+    def claim_item(self, item_id: int, *, owner: str, lease_seconds: float) -> Lease | None:
+        """Take this item, as ``claim`` does, for one who was rung for it; None when not due, not waiting or unknown."""
+
+    def item(self, item_id: int) -> WorkItem:
+        """One item in whatever state; ``NotFound`` when unknown."""
 
     def heartbeat(self, lease: Lease, *, lease_seconds: float, progress: float) -> None:
         """Move the deadline; ``progress`` in 0..1."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,12 +12,20 @@ from fastapi.openapi.utils import get_openapi
 from opendrape import __version__
 from opendrape.access.key_office import KeyOffice
 from opendrape.logging import dropped_fields
-from opendrape_gateway import frame_routes, key_routes, segment_routes, service_routes, video_routes
+from opendrape.serving.health import Check, HealthMonitor
+from opendrape.serving.process import ServicePlan
+from opendrape_gateway import (
+    audit_routes,
+    frame_routes,
+    key_routes,
+    segment_routes,
+    service_routes,
+    video_routes,
+)
 from opendrape_gateway.body_limit import BodyLimit
 from opendrape_gateway.desk import Desk, GatewayContainer
 from opendrape_gateway.front import Front
 from opendrape_gateway.gate import Gate, metrics_are_open
-from opendrape_gateway.health import HealthMonitor
 from opendrape_gateway.openapi_security import say_who_may
 from opendrape_gateway.problems import Problem, install_problem_handlers
 from opendrape_gateway.sign_in import Doorkeeper
@@ -26,6 +35,7 @@ _ROUTERS = (
     service_routes.router,
     video_routes.router,
     key_routes.router,
+    audit_routes.router,
     frame_routes.router,
     segment_routes.router,
 )
@@ -33,9 +43,12 @@ _STREAMING = ("/api/uploads/",)
 """Below these, bodies may be long: their routes bound them themselves."""
 
 
-def create_app(container: GatewayContainer) -> FastAPI:
-    """The gateway over a container. Starts nothing and asks nothing; the caller closes the container."""
-    desk = Desk(container=container, health=_health_of(container))
+def create_app(container: GatewayContainer, *, more_checks: Mapping[str, Check] | None = None) -> FastAPI:
+    """The gateway over a container. Starts nothing and asks nothing; the caller closes the container.
+
+    ``more_checks`` are asked for health too: what services in the same process depend on.
+    """
+    desk = Desk(container=container, health=_health_of(container, more_checks or {}))
     app = _bare_app()
     app.state.desk = desk
     _watch(desk)
@@ -99,12 +112,13 @@ def _guard(app: FastAPI, container: GatewayContainer) -> None:
     app.add_middleware(Gate, doorkeeper=doorkeeper, metrics_are_open=partial(metrics_are_open, chosen.access.metrics))
 
 
-def _health_of(container: GatewayContainer) -> HealthMonitor:
-    checks = {
+def _health_of(container: GatewayContainer, more: Mapping[str, Check]) -> HealthMonitor:
+    checks: dict[str, Check] = {
         "catalogue": lambda: container.catalogue.check(),
         "work_storage": lambda: container.work_blobs.check(),
         "destination": lambda: container.destination_blobs.check(),
         "key_map": lambda: container.key_map.check(),
+        **more,
     }
     return HealthMonitor(checks, monotonic=container.clock.monotonic)
 
@@ -116,3 +130,12 @@ def _watch(desk: Desk) -> None:
     metrics.watch_dropped_log_fields(dropped_fields)
     paths = [*describe_api()["paths"]]
     metrics.know_routes([*paths, *(path.rstrip("/") for path in paths), "/api/openapi.json", "unmatched"])
+
+
+PLAN = ServicePlan(
+    name="gateway",
+    workers=lambda _container, _notice: (),
+    checks=lambda _container: {},  # the gateway's own door asks: see _health_of
+    door=create_app,
+)
+"""The HTTP door alone."""

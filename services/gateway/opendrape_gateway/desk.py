@@ -7,6 +7,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from opendrape.audit.office import AuditOffice
 from opendrape.ledger.frame_wishes import Levels
 from opendrape.metrics import Metrics
 from opendrape.ports.access import AccessStore
@@ -16,8 +17,8 @@ from opendrape.ports.clock import Clock
 from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
 from opendrape.ports.segments import Segments
+from opendrape.serving.health import HealthMonitor
 from opendrape.settings import Settings
-from opendrape_gateway.health import HealthMonitor
 
 
 class GatewayContainer(Protocol):
@@ -43,6 +44,9 @@ class GatewayContainer(Protocol):
 
     @property
     def access(self) -> AccessStore: ...
+
+    @property
+    def audit(self) -> AuditOffice: ...
 
     @property
     def key_map(self) -> KeyMap: ...

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Response
 
 from opendrape import __version__
 from opendrape.metrics import render
+from opendrape.serving.answers import HealthAnswer, LiveAnswer
 from opendrape_gateway.desk import AtDesk, Desk
 from opendrape_gateway.problems import documented
-from opendrape_gateway.schemas import HealthAnswer, LiveAnswer
 
 router = APIRouter(tags=["service"])
 _UNWELL: dict[int | str, dict[str, Any]] = {

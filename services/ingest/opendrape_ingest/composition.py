@@ -8,6 +8,7 @@ import secrets
 from opendrape.bootstrap import Container
 from opendrape.ledger.worker import Worker
 from opendrape.metrics import MeteredHandler
+from opendrape.serving.process import ServicePlan
 from opendrape_ingest.plan import PlanHandler
 
 
@@ -30,3 +31,17 @@ def build_ingest(container: Container) -> list[Worker]:
         heartbeat_seconds=settings.work.heartbeat_seconds,
     )
     return [worker]
+
+
+PLAN = ServicePlan(
+    name="ingest",
+    workers=lambda container, _notice: build_ingest(container),
+    checks=lambda container: {
+        "catalogue": container.catalogue.check,
+        "work_storage": container.work_blobs.check,
+        "key_map": container.key_map.check,
+        "doorbell": container.doorbell.check,
+    },
+    takes_care=True,
+)
+"""Plans chunks, and takes care of the ledger."""

@@ -18,6 +18,7 @@ from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import PermanentError
 from opendrape.media.child import ChildLimits, run_child
 from opendrape.settings import Settings
+from opendrape_masker.inference.line import inference_line
 from opendrape_masker.orders import AssembleAnswer, AssembleOrder, Limits, MaskAnswer, MaskOrder, SoundOrder
 
 
@@ -37,25 +38,28 @@ def run_mask_child(
     """Mask one chunk of the open source in a child; its files are in ``folder`` afterwards."""
     policy.audio.check_complete()
     _check_encoder(policy)
-    order = MaskOrder(
-        descriptor=descriptor,
-        media=media,
-        timeline=timeline,
-        start=span.start,
-        end=span.end,
-        policy=policy,
-        regions=regions,
-        confirmed=confirmed,
-        limits=limits_of(settings),
-        threads=settings.masker_threads,
-        window_bytes=settings.masker.window_memory_bytes,
-        models_dir=settings.models_dir.absolute(),
-        model_repository=tuple(folder.absolute() for folder in settings.model_repository),
-        inference_seconds=settings.models.deadline_seconds,
-        folder=folder,
-    )
-    limits = child_limits(settings, folder, (timeline, order.models_dir, *order.model_repository))
-    answer = _run("opendrape_masker.chunk_child", order.model_dump(mode="json"), limits, on_progress, (descriptor,))
+    with inference_line(settings, is_needed=bool(policy.roles)) as remote:
+        order = MaskOrder(
+            descriptor=descriptor,
+            media=media,
+            timeline=timeline,
+            start=span.start,
+            end=span.end,
+            policy=policy,
+            regions=regions,
+            confirmed=confirmed,
+            limits=limits_of(settings),
+            threads=settings.masker_threads,
+            window_bytes=settings.masker.window_memory_bytes,
+            models_dir=settings.models_dir.absolute(),
+            model_repository=tuple(folder.absolute() for folder in settings.model_repository),
+            inference_seconds=settings.models.deadline_seconds,
+            folder=folder,
+            remote=remote,
+        )
+        limits = child_limits(settings, folder, (timeline, order.models_dir, *order.model_repository))
+        passed = (descriptor, *((remote.requests, remote.answers) if remote else ()))
+        answer = _run("opendrape_masker.chunk_child", order.model_dump(mode="json"), limits, on_progress, passed)
     return MaskAnswer.model_validate(answer)
 
 

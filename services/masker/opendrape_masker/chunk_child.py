@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from opendrape.domain.policy import DetectRule, ResidualRule, Role
+from opendrape.domain.policy import DetectRule, OpinionRule, ResidualRule, Role
 from opendrape.media.child import serve
 from opendrape_masker.detectors import Detector, TextReader, build_detector, build_reader, heads
 from opendrape_masker.detectors.legible import LegibleText
 from opendrape_masker.detectors.nobody_inside import FACE_SCORE, NobodyInside
-from opendrape_masker.detectors.second_opinion import SecondOpinion, least_score
+from opendrape_masker.detectors.second_opinion import AskedOnce, SecondOpinion, least_score
 from opendrape_masker.digests import digest_file
 from opendrape_masker.engine.chunk import ChunkMasker
 from opendrape_masker.engine.render import Job
 from opendrape_masker.engine.working import Working
-from opendrape_masker.inference.session import OnnxRuntimeSession
+from opendrape_masker.inference.port import InferenceSession
+from opendrape_masker.inference.relayed_session import RelayedSession
 from opendrape_masker.orders import MaskAnswer, MaskOrder, read_timeline
 
 
@@ -24,10 +25,9 @@ class Detectors:
 
     def __init__(self, order: MaskOrder) -> None:
         self._order = order
-        self._session = OnnxRuntimeSession(
-            order.models_dir, threads=order.threads, deadline_seconds=order.inference_seconds
-        )
+        self._session = _session(order)
         self._built: dict[tuple[str, str, float], Detector] = {}
+        self._opinions: dict[Role, AskedOnce] = {}
 
     def __call__(self, rule: DetectRule | ResidualRule) -> Detector:
         purpose: Literal["detect", "residual"] = "detect" if isinstance(rule, DetectRule) else "residual"
@@ -57,12 +57,35 @@ class Detectors:
         if opinion is None:
             return detector
         looks = read_timeline(self._order.timeline).looks(rule.max_gap_seconds)
-        second = self._build(rule.role, "residual", least_score(opinion, rule.weak_score))
-        return SecondOpinion(opinion, detector, second, asked_anyway=frozenset(looks[:: opinion.every_looks]))
+        return SecondOpinion(
+            opinion,
+            detector,
+            self._asked_once(opinion).at(least_score(opinion, rule.weak_score)),
+            asked_anyway=frozenset(looks[:: opinion.every_looks]),
+            shown_pixels=min(side for one in self._advised_by(opinion) for side in one.long_side_pixels),
+        )
+
+    def _asked_once(self, opinion: OpinionRule) -> AskedOnce:
+        if opinion.role not in self._opinions:
+            floor = min(least_score(opinion, one.weak_score) for one in self._advised_by(opinion))
+            self._opinions[opinion.role] = AskedOnce(self._build(opinion.role, "residual", floor))
+        return self._opinions[opinion.role]
+
+    def _advised_by(self, opinion: OpinionRule) -> list[DetectRule]:
+        return [rule for rule in self._order.policy.detect if rule.role is opinion.role]
 
     def reader(self) -> TextReader:
         """Reads what the second look takes for text."""
         return build_reader(session=self._session, repository=self._order.model_repository)
+
+
+def _session(order: MaskOrder) -> InferenceSession:
+    if order.remote is not None:
+        return RelayedSession(order.remote)
+    # a child whose models run elsewhere needs no runtime of its own
+    from opendrape_masker.inference.session import OnnxRuntimeSession
+
+    return OnnxRuntimeSession(order.models_dir, threads=order.threads, deadline_seconds=order.inference_seconds)
 
 
 def mask_chunk(spec: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from opendrape.ledger.worker import Worker
 from opendrape.metrics import MeteredHandler
+from opendrape.serving.process import ServicePlan
 from opendrape_masker.handlers import MaskHandler
 
 if TYPE_CHECKING:
@@ -29,3 +30,16 @@ def build_masker(container: Container) -> list[Worker]:
         )
         for _ in range(container.settings.masker.slots)
     ]
+
+
+PLAN = ServicePlan(
+    name="masker",
+    workers=lambda container, _notice: build_masker(container),
+    checks=lambda container: {
+        "catalogue": container.catalogue.check,
+        "work_storage": container.work_blobs.check,
+        "key_map": container.key_map.check,
+        "doorbell": container.doorbell.check,
+    },
+)
+"""Masks chunks and assembles videos. Models are materialised beforehand (``opendrape models sync``)."""

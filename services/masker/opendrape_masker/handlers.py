@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from opendrape.domain.body_review import check_nothing_awaits_review
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import Policy, PolicyRef
+from opendrape.domain.regions import MaskReport
 from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Chunk, ChunkMasked, Lease, Outcome, WorkKind
 from opendrape.errors import MediaRefused, NotFound, PermanentError, StorageUnavailable
 from opendrape.ledger.worker import Progress
@@ -96,7 +98,7 @@ class MaskHandler:
         self.parts.sources.verify_digest(lease.asset_id, self.parts.catalogue.asset(lease.asset_id).content_sha256)
 
     def _assemble(self, lease: Lease, progress: Progress) -> Assembled:
-        chunks = self._stored_chunks(lease)
+        chunks, masked = self._stored_chunks(lease), self._reviewed(lease)
         with ExitStack() as open_files:
             folder = open_files.enter_context(scratch_folder(self.parts.settings))
             stored = open_files.enter_context(self.parts.work_blobs.local_path(self._timeline(lease).name))
@@ -116,10 +118,15 @@ class MaskHandler:
             progress(0.9)
             name = f"masked/{lease.asset_id}/{lease.policy.label}-{answer.sha256[:16]}.mp4"
             blob = self.parts.work_blobs.put(name, answer.path, sha256=answer.sha256)
-        report = summed(self.parts.catalogue.chunk_reports(lease.asset_id, lease.policy.digest))
-        report = report.model_copy(update={"sound": answer.sound})
+        report = masked.model_copy(update={"sound": answer.sound})
         artefact = Artefact(ArtefactKind.MASKED, blob.name, blob.sha256, blob.size_bytes)
         return Assembled(artefact=artefact, md5=blob.md5, report=report, scrub=answer.scrub)
+
+    def _reviewed(self, lease: Lease) -> MaskReport:
+        """What masking did. ``UncertainOutOfBody`` while a person must say where it was; then nothing is joined."""
+        report = summed(self.parts.catalogue.chunk_reports(lease.asset_id, lease.policy.digest))
+        check_nothing_awaits_review(report, self.parts.policies.by_reference(lease.policy))
+        return report
 
     def _source_of_sound(self, lease: Lease, policy: Policy, open_files: ExitStack) -> int | None:
         if policy.audio.mode == "drop":

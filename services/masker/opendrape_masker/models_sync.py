@@ -20,7 +20,6 @@ from opendrape.errors import ModelMissing, OpenDrapeError
 from opendrape.settings import Settings
 from opendrape_masker.inference.rendered import (
     LABELS_NAME,
-    MODEL_PATH,
     RECORD_NAME,
     RENDERER,
     RenderedModel,
@@ -29,13 +28,13 @@ from opendrape_masker.inference.rendered import (
     target_folder,
 )
 from opendrape_masker.inference.repository import (
-    CONFIG_NAME,
     MirrorSource,
     ModelFolder,
     Repository,
     read_repository,
 )
 from opendrape_masker.inference.sources import Fetched, OutOfReachError, WeightSources
+from opendrape_masker.inference.targets import Target, companions, graph_path
 
 State = Literal["present", "synced", "unreachable"]
 _PARTIAL = ".partial-"
@@ -80,8 +79,9 @@ def sync(
     mirror: Path | None = None,
     roles: frozenset[Role] | set[Role] | None = None,
     on_event: Callable[[ModelState], None] = lambda _: None,
+    target: Target = Target.ONNXRUNTIME,
 ) -> SyncResult:
-    """Materialise every model of ``roles`` (None: all) under ``models_dir/onnxruntime/``; idempotent.
+    """Materialise every model of ``roles`` (None: all) under ``models_dir/<target>/``; idempotent.
 
     What is there with the right digests is left alone. ``on_event`` is told the state of each model as it is known.
     Runs at the same time wait for each other; a killed run leaves nothing that counts. Raises ``ModelMissing``
@@ -89,13 +89,13 @@ def sync(
     and so is, when all roles are meant, one whose models only a mirror carries.
     """
     folders = [folder for folder in read_repository(repository) if roles is None or folder.lock.roles & roles]
-    target = target_folder(models_dir)
-    target.mkdir(parents=True, exist_ok=True)
+    place = target_folder(models_dir, target)
+    place.mkdir(parents=True, exist_ok=True)
     states = []
-    with _exclusively(target), _scratch(target) as scratch:
+    with _exclusively(place), _scratch(place) as scratch:
         sources = WeightSources(mirror=mirror, scratch=scratch)
         for folder in folders:
-            state = _sync_one(folder, target, sources)
+            state = _sync_one(folder, place, sources)
             states.append(state)
             on_event(state)
     result = SyncResult(models=tuple(states))
@@ -116,17 +116,29 @@ def ready_models(settings: Settings) -> dict[Role, tuple[str, ...]]:
 
 def is_materialised(folder: ModelFolder, target: Path) -> bool:
     """True when the rendering of this very lock is there and every file has its digest."""
+    rendered = _read_rendered(folder, target)
+    if rendered is None:
+        return False
+    record, _, labels = rendered
+    files = companions(folder, Target.of(target), model_sha256=record.model_sha256, labels=labels.decode())
+    try:
+        return all((target / folder.name / name).read_bytes() == content for name, content in files.items())
+    except OSError:
+        return False
+
+
+def _read_rendered(folder: ModelFolder, target: Path) -> tuple[RenderedModel, bytes, bytes] | None:
+    """Record, graph and labels of this very lock's rendering, with the right digests; None when that is not there."""
     place = target / folder.name
     record = read_record(place)
     if record is None or record.fingerprint != folder.fingerprint or record.renderer != RENDERER:
-        return False
+        return None
     try:
-        read_verified(place, str(MODEL_PATH), record.model_sha256)
-        if record.labels_sha256 is not None:
-            read_verified(place, LABELS_NAME, record.labels_sha256)
+        graph = read_verified(place, str(graph_path(folder, Target.of(target))), record.model_sha256)
+        labels = read_verified(place, LABELS_NAME, record.labels_sha256) if record.labels_sha256 else b""
     except ModelMissing:
-        return False
-    return True
+        return None
+    return record, graph, labels
 
 
 def _sync_one(folder: ModelFolder, target: Path, sources: WeightSources) -> ModelState:
@@ -137,26 +149,33 @@ def _sync_one(folder: ModelFolder, target: Path, sources: WeightSources) -> Mode
 def _state_after_sync(folder: ModelFolder, target: Path, sources: WeightSources) -> tuple[State, str]:
     if is_materialised(folder, target):
         return "present", ""
+    for other in Target:
+        if (rendered := _read_rendered(folder, target.with_name(str(other)))) is not None:
+            _place(folder, target, rendered[1], rendered[2])
+            return "synced", "other target"
     try:
         fetched = sources.fetch(folder)
     except OutOfReachError as error:
         return "unreachable", error.reason
-    _place(folder, target, fetched)
+    _place(folder, target, *_rendered(folder, fetched))
     return "synced", fetched.source
 
 
-def _place(folder: ModelFolder, target: Path, fetched: Fetched) -> None:
+def _rendered(folder: ModelFolder, fetched: Fetched) -> tuple[bytes, bytes]:
     # only a run that renders needs the ONNX package
     from opendrape_masker.inference.graph import labels_of, render_graph
 
+    return render_graph(fetched.content, folder.lock), "\n".join(labels_of(fetched.content)).encode()
+
+
+def _place(folder: ModelFolder, target: Path, graph: bytes, labels: bytes) -> None:
     building = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=target))
     building.chmod(0o755)
-    graph = render_graph(fetched.content, folder.lock)
-    labels = "\n".join(labels_of(fetched.content)).encode()
-    files = {str(MODEL_PATH): graph, CONFIG_NAME: folder.config}
+    record, kind = _record(folder, graph, labels), Target.of(target)
+    files = companions(folder, kind, model_sha256=record.model_sha256, labels=labels.decode())
+    files[str(graph_path(folder, kind))] = graph
     if labels:
         files[LABELS_NAME] = labels
-    record = _record(folder, graph, labels)
     files[RECORD_NAME] = record.model_dump_json(indent=1).encode()
     for name, content in files.items():
         _write(building / name, content)
@@ -233,11 +252,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--repository", type=Path, action="append", help="folder of model folders; may be repeated")
     parser.add_argument("--mirror", type=Path, default=settings.mirror)
     parser.add_argument("--role", type=Role, action="append", help="only this role; may be repeated")
+    parser.add_argument("--target", type=Target, choices=list(Target), default=Target.ONNXRUNTIME)
     chosen = parser.parse_args(arguments)
     roles = frozenset(chosen.role) if chosen.role else None
     repository = tuple(chosen.repository) if chosen.repository else settings.model_repository
     try:
-        sync(repository, chosen.models_dir, mirror=chosen.mirror, roles=roles, on_event=_tell)
+        sync(repository, chosen.models_dir, mirror=chosen.mirror, roles=roles, on_event=_tell, target=chosen.target)
     except OpenDrapeError as error:
         sys.stderr.write(f"{error}\n{error.next_step}\n")
         return 2

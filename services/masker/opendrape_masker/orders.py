@@ -14,6 +14,7 @@ from opendrape.domain.scene_facts import ConfirmedInterval
 from opendrape.domain.sound import SoundFacts
 from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape.media.limits import MediaLimits
+from opendrape_masker.inference.relayed_session import RemoteModels
 
 
 class _Order(BaseModel):
@@ -51,6 +52,7 @@ class MaskOrder(_Order):
     model_repository: tuple[Path, ...]
     inference_seconds: float
     folder: Path
+    remote: RemoteModels | None = None
 
     @property
     def span(self) -> FrameSpan:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from opendrape.adapters.local_blobs import LocalBlobStore
+from opendrape.domain.body_review import check_nothing_awaits_review
 from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MarkedRegion, MaskReport
 from opendrape.domain.scene_facts import ConfirmedInterval
@@ -30,20 +31,21 @@ def mask_file(
     confirmed: tuple[ConfirmedInterval, ...] = (),
     on_progress: Callable[[float], None] = lambda _share: None,
     preview: PreviewWish | None = None,
+    on_masked: Callable[[MaskReport], None] = lambda _report: None,
 ) -> MaskReport:
     """Mask ``source`` into ``output`` (MP4). Nothing appears at ``output`` unless every check passed.
 
-    A ``preview`` is drawn from the finished file.
+    A ``preview`` is drawn from the finished file; ``on_masked`` gets the report before anything is held back.
 
-    Raises the error tree's errors: ``MediaRefused``, ``FidelityBroken``, ``ResidualFound``, ``BlobConflict`` when
-    ``output`` exists with other content.
+    Raises the error tree's errors: ``MediaRefused``, ``FidelityBroken``, ``ResidualFound``, ``UncertainOutOfBody``,
+    ``BlobConflict`` when ``output`` exists with other content.
     """
     try:
         descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise MediaRefused("the source cannot be opened", reason="source_unreadable") from error
     try:
-        return _mask_open(descriptor, output, policy, settings, regions, confirmed, on_progress, preview)
+        return _mask_open(descriptor, output, policy, settings, regions, confirmed, on_progress, preview, on_masked)
     finally:
         os.close(descriptor)
 
@@ -57,6 +59,7 @@ def _mask_open(
     confirmed: tuple[ConfirmedInterval, ...],
     on_progress: Callable[[float], None],
     preview: PreviewWish | None,
+    on_masked: Callable[[MaskReport], None],
 ) -> MaskReport:
     probed = probe_in_child(descriptor, settings)
     spans = probed.timeline.chunks(policy.chunk_seconds)
@@ -79,6 +82,9 @@ def _mask_open(
                     on_progress=lambda share, span=span: on_progress(_done(span, share, len(probed.timeline))),  # type: ignore[misc]
                 )
             )
+        report = summed([answer.report for answer in answers])
+        on_masked(report)
+        check_nothing_awaits_review(report, policy)
         joined = run_assemble_child(
             settings,
             chunks=tuple(answer.path for answer in answers),
@@ -101,7 +107,7 @@ def _mask_open(
                 evidence=tuple(answer.evidence for answer in answers),
                 folder=_sub_folder(folder, len(spans)),
             )
-    return summed([answer.report for answer in answers]).model_copy(update={"sound": joined.sound})
+    return report.model_copy(update={"sound": joined.sound})
 
 
 def _stored(timeline: Timeline, folder: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from opendrape.ledger.worker import Worker
 from opendrape.metrics import MeteredHandler
+from opendrape.serving.process import ServicePlan
 from opendrape_uploader.deliver import DeliverHandler
 from opendrape_uploader.receipt_keys import open_signing_key
 
@@ -41,3 +42,17 @@ def build_uploader(container: Container, *, notice: Callable[[str], None] | None
 
 def _to_standard_error(text: str) -> None:
     sys.stderr.write(text + "\n")
+
+
+PLAN = ServicePlan(
+    name="uploader",
+    workers=lambda container, notice: build_uploader(container, notice=notice),
+    checks=lambda container: {
+        "catalogue": container.catalogue.check,
+        "work_storage": container.work_blobs.check,
+        "destination": container.destination_blobs.check,
+        "doorbell": container.doorbell.check,
+    },
+    takes_care=True,
+)
+"""Delivers, and takes care of the ledger beside ingest, so that one of them may be away."""

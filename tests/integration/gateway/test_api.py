@@ -344,6 +344,9 @@ def test_operations_have_stable_ids_and_documented_problems() -> None:
         "createKey",
         "rotateKey",
         "revokeKey",
+        "listAuditEvents",
+        "exportAuditEvents",
+        "verifyAudit",
     } | {
         *("startFrames", "getFramesStatus", "downloadFrames", "makeFramesToken", "listFrames", "getFramesHealth"),
         *("cancelFrames", "listSegments", "addSegment", "getSegment", "replaceSegment", "removeSegment"),

@@ -19,9 +19,9 @@ import pytest
 
 from opendrape.errors import ConfigurationError
 from opendrape.logging import configure
+from opendrape.serving.server import run
 from opendrape.settings import LogSettings
 from opendrape_gateway.composition import create_app
-from opendrape_gateway.server import run
 from tests.fakes.gateway import AS_ADMIN, asset_id, gateway_container, register
 
 CANARIES = ("zyxwvpatientovich", "4711990815", "drnowhere")

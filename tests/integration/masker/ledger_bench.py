@@ -99,6 +99,7 @@ class LedgerBench:
 
     clip: Clip
     root: Path
+    policy: Policy = LEDGER_POLICY
     clock: FakeClock = field(default_factory=FakeClock)
     doorbell: RecordingDoorbell = field(default_factory=RecordingDoorbell)
 
@@ -108,18 +109,18 @@ class LedgerBench:
         self.work_blobs = LocalBlobStore(self.root / "work")
         self.destination_blobs = LocalBlobStore(self.root / "out")
         self.sources = OneSource(self.clip.path)
-        self.policies = OnePolicy(LEDGER_POLICY)
+        self.policies = OnePolicy(self.policy)
         self.handler = MaskHandler(self)
         self._plan()
 
     def _plan(self) -> None:
         digest = hashlib.sha256(self.clip.path.read_bytes()).hexdigest()
-        self.catalogue.register(NewAsset(ASSET, None, digest, 1, LEDGER_POLICY.reference), actor="test")
+        self.catalogue.register(NewAsset(ASSET, None, digest, 1, self.policy.reference), actor="test")
         lease = self.catalogue.claim({WorkKind.PLAN}, owner="test", lease_seconds=60.0)
         assert lease is not None
         blob = self.work_blobs.put_bytes("timelines/t", self.clip.timeline.to_bytes())
         timeline = Artefact(ArtefactKind.TIMELINE, blob.name, blob.sha256, blob.size_bytes)
-        spans = self.clip.timeline.chunks(LEDGER_POLICY.chunk_seconds)
+        spans = self.clip.timeline.chunks(self.policy.chunk_seconds)
         chunks = tuple(Chunk(index, span) for index, span in enumerate(spans))
         self.catalogue.complete(lease, Planned(media=self.clip.media, timeline=timeline, chunks=chunks))
 
@@ -154,7 +155,7 @@ class LedgerBench:
                 path.unlink()
 
     def artefacts(self, kind: ArtefactKind) -> list[Artefact]:
-        return list(self.catalogue.artefacts(ASSET, LEDGER_POLICY.digest, kind))
+        return list(self.catalogue.artefacts(ASSET, self.policy.digest, kind))
 
     def items(self, kind: WorkKind) -> list[WorkItem]:
         """In chunk order."""

@@ -38,9 +38,12 @@ MEDIA = (assemble, chunk_packets, movie_boxes, prove, scrub, writer)
 NOT_HERE = {
     "chunk_child.Detectors.__call__",  # models are scripted here
     "chunk_child.Detectors._advised",
+    "chunk_child.Detectors._advised_by",
+    "chunk_child.Detectors._asked_once",
     "chunk_child.Detectors._build",
     "chunk_child.Detectors._doubted",
     "chunk_child.Detectors.reader",
+    "chunk_child._session",
     "orders.MaskAnswer.evidence",  # only a preview asks for it
     "handlers.Policies.by_reference",  # protocols
     "handlers._Parts.catalogue",

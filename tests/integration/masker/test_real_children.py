@@ -126,7 +126,7 @@ def test_two_rules_of_one_role_see_down_to_their_own_weak_scores(models_dir: Pat
     settings = settings_with(models_dir, tmp_path)
     order = type("Order", (), {})()
     order.models_dir, order.model_repository = settings.models_dir, settings.model_repository
-    order.threads, order.inference_seconds, order.policy = 1, 60.0, POLICY
+    order.threads, order.inference_seconds, order.policy, order.remote = 1, 60.0, POLICY, None
     detectors = Detectors(order)
 
     def floor(rule: DetectRule | ResidualRule) -> float:

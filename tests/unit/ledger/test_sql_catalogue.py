@@ -19,10 +19,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from opendrape.adapters.sql import database as database_module
 from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
 from opendrape.adapters.sql.database import open_database
-from opendrape.adapters.sql.ledger import oldest_due
 from opendrape.adapters.sql.migrate import migrate
 from opendrape.adapters.sql.tables import METADATA, artefacts, assets, work_items
-from opendrape.adapters.sql.transaction import Transaction
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.domain.states import AssetState
 from opendrape.domain.work import ArtefactKind, Failure, Lease, RetryRule, WorkKind
@@ -177,12 +175,6 @@ def test_an_item_with_no_attempts_left_is_never_handed_out_and_does_not_wait_for
 def test_a_url_that_is_none_is_a_matter_of_configuration(url: str) -> None:
     with pytest.raises(ConfigurationError):
         open_catalogue(url, clock=SystemClock(), retry=RETRY)
-
-
-def test_on_postgresql_a_claim_skips_rows_that_another_claim_holds() -> None:
-    with memory_database().read() as connection:
-        query = oldest_due(Transaction(connection, FakeClock().now(), RETRY), WorkKind)
-    assert "FOR UPDATE SKIP LOCKED" in str(query.compile(dialect=postgresql.dialect()))
 
 
 def test_every_table_and_index_can_be_said_to_postgresql() -> None:

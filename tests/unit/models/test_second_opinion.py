@@ -10,8 +10,9 @@ import pytest
 
 from opendrape.domain.policy import OpinionRule, Role
 from opendrape.domain.things import Thing
+from opendrape.errors import InferenceFailed
 from opendrape_masker.detectors.detection import Detection, ModelFacts, Picture
-from opendrape_masker.detectors.second_opinion import SecondOpinion, least_score
+from opendrape_masker.detectors.second_opinion import AskedOnce, SecondOpinion, least_score
 
 RULE = OpinionRule(
     role=Role.FACE,
@@ -127,3 +128,59 @@ def test_the_second_one_reports_down_to_what_can_matter() -> None:
     """V-03: weak hits extend a track, and weaker ones of the shy network count as much."""
     assert least_score(RULE, 0.2) == pytest.approx(0.08)
     assert least_score(RULE, 0.5) == pytest.approx(0.1)
+
+
+def rules_of_two_sizes(shared: AskedOnce) -> list[SecondOpinion]:
+    """Two rules of one role at work, as a policy with two face sizes has them; the second asks less of a hit."""
+    firsts = [_Sees("first", ((*PLACE, 0.5),)) for _ in range(2)]
+    return [
+        SecondOpinion(RULE, first, shared.at(floor), shown_pixels=160)
+        for first, floor in zip(firsts, (0.1, 0.2), strict=True)
+    ]
+
+
+def test_two_rules_that_mean_the_same_picture_have_it_looked_at_once() -> None:
+    """V-02: the answer is a function of the frame, in pixels of each rule's own picture, whoever asks first."""
+    answers = []
+    for turned in (False, True):
+        asked = _Sees("second", ((*PLACE, 0.9), (100.0, 20.0, 140.0, 70.0, 0.15)))
+        small, large = rules_of_two_sizes(AskedOnce(asked))
+        shown = np.zeros((100, 160, 3), np.uint8)
+        looks = [
+            lambda own=small, shown=shown: own.detect_showing(shown, 3, lambda: shown),
+            lambda own=large, shown=shown: own.detect_showing(np.zeros((200, 320, 3), np.uint8), 3, lambda: shown),
+        ]
+        found = [look() for look in (reversed(looks) if turned else looks)]
+        answers.append(list(reversed(found)) if turned else found)
+        assert asked.shown == [(50, 80, 3)]
+    assert answers[0] == answers[1]
+    of_small, of_large = answers[0]
+    assert [len(of_small), len(of_large)] == [2, 1], "each has its own floor"
+    assert (of_large[0].x1, of_large[0].y1) == (2 * of_small[0].x1, 2 * of_small[0].y1)
+
+
+def test_another_frame_is_another_question_and_what_is_forgotten_is_asked_again() -> None:
+    """V-02: memory does not grow with the video, and nothing depends on it."""
+    asked = _Sees("second", ((*PLACE, 0.9),))
+    small, _ = rules_of_two_sizes(AskedOnce(asked))
+    shown = np.zeros((100, 160, 3), np.uint8)
+    first = small.detect_showing(shown, 0, lambda: shown)
+    for frame in range(1, 100):
+        small.detect_showing(shown, frame, lambda: shown)
+    assert len(asked.shown) == 100
+    assert small.detect_showing(shown, 0, lambda: shown) == first
+    assert len(asked.shown) == 101
+
+
+def test_an_error_of_the_second_one_is_an_error_of_every_rule_that_asks() -> None:
+    """V-16: never an opinion that nobody gave."""
+    small, large = rules_of_two_sizes(AskedOnce(_Fails("second", ())))
+    shown = np.zeros((100, 160, 3), np.uint8)
+    for rule in (small, large):
+        with pytest.raises(InferenceFailed):
+            rule.detect_showing(shown, 3, lambda: shown)
+
+
+class _Fails(_Sees):
+    def detect(self, pictures: Sequence[Picture], frames: Sequence[int]) -> list[list[Detection]]:
+        raise InferenceFailed

@@ -1,1 +1,1 @@
-"""The catalogue on SQLAlchemy: one SQL for SQLite on one machine and, prepared, PostgreSQL in a cluster."""
+"""The catalogue on SQLAlchemy: one SQL for SQLite on one machine and PostgreSQL in a cluster."""

@@ -93,6 +93,15 @@ def forget_results(tx: Transaction, asset_id: str, policy_digest: str, *, actor:
     return forgotten
 
 
+def retire(tx: Transaction, asset_id: str, after: AssetState, *, actor: str) -> Asset:
+    """End the life of a delivered output."""
+    if after not in (AssetState.ARCHIVED, AssetState.DELETED):
+        raise IllegalTransition(f"asset: retire to {after}")
+    if lock(tx, asset_id).state is not after:
+        move(tx, asset_id, after, actor=actor, reason="retention")
+    return asset_of(lock(tx, asset_id))
+
+
 def cancel(tx: Transaction, asset_id: str, *, actor: str) -> Asset:
     """End the journey and its open items."""
     move(tx, asset_id, AssetState.CANCELLED, actor=actor, reason="cancelled")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import delete
 
 from opendrape.adapters.sql import assets, figures, ledger, reading, results
+from opendrape.adapters.sql.at_once import NobodyWaits
 from opendrape.adapters.sql.database import Database, open_database
 from opendrape.adapters.sql.frame_requests import SqlFrameRequests
 from opendrape.adapters.sql.migrate import is_current, migrate
+from opendrape.adapters.sql.postgresql import Limits
+from opendrape.adapters.sql.repetition import repeated
 from opendrape.adapters.sql.segments import SqlSegments
 from opendrape.adapters.sql.tables import outbox
 from opendrape.adapters.sql.transaction import Transaction
@@ -34,14 +37,16 @@ from opendrape.errors import CatalogueUnavailable
 from opendrape.ports.catalogue import AssetFilter, Catalogue, NewAsset, OutboxRing, Registration, Spent
 from opendrape.ports.clock import Clock
 
+COMPLETE_TRIES = 10
 
-def open_catalogue(url: str, *, clock: Clock, retry: RetryRule) -> SqlCatalogue:
+
+def open_catalogue(url: str, *, clock: Clock, retry: RetryRule, limits: Limits = Limits()) -> SqlCatalogue:
     """Open the database at a SQLAlchemy URL and bring its schema up to date; the folder of a SQLite file must exist.
 
     Safe when several processes start at once. ``ConfigurationError`` for an unusable URL, ``CatalogueUnavailable``
     when the database does not answer.
     """
-    database = open_database(url)
+    database = open_database(url, limits)
     try:
         migrate(database)
     except BaseException:
@@ -50,8 +55,12 @@ def open_catalogue(url: str, *, clock: Clock, retry: RetryRule) -> SqlCatalogue:
     return SqlCatalogue(database, clock=clock, retry=retry)
 
 
+@repeated
 class SqlCatalogue(Catalogue):
-    """See :class:`opendrape.ports.catalogue.Catalogue` for what each call promises. Threads may share one."""
+    """See :class:`opendrape.ports.catalogue.Catalogue` for what each call promises. Threads may share one.
+
+    Every call is one transaction; one that met another, or whose connection was dead, is repeated a few times.
+    """
 
     def __init__(self, database: Database, *, clock: Clock, retry: RetryRule) -> None:
         self._database = database
@@ -100,6 +109,10 @@ class SqlCatalogue(Catalogue):
     def deliver_again(self, asset_id: str, *, actor: str) -> Asset:
         with self._writing() as tx:
             return assets.deliver_again(tx, asset_id, actor=actor)
+
+    def retire(self, asset_id: str, after: AssetState, *, actor: str) -> Asset:
+        with self._writing() as tx:
+            return assets.retire(tx, asset_id, after, actor=actor)
 
     def cancel(self, asset_id: str, *, actor: str) -> Asset:
         with self._writing() as tx:
@@ -157,16 +170,27 @@ class SqlCatalogue(Catalogue):
 
     # -- the ledger -----------------------------------------------------------------------------------------------
     def claim(self, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float) -> Lease | None:
-        with self._writing() as tx:
+        with self._database.write_at_once() as connection:
+            tx = Transaction(connection, self._clock.now(), self._retry)
             return ledger.claim(tx, kinds, owner=owner, lease_seconds=lease_seconds)
+
+    def claim_item(self, item_id: int, *, owner: str, lease_seconds: float) -> Lease | None:
+        with self._writing() as tx:
+            return ledger.claim_item(tx, item_id, owner=owner, lease_seconds=lease_seconds)
+
+    def item(self, item_id: int) -> WorkItem:
+        with self._reading() as tx:
+            return reading.item(tx, item_id)
 
     def heartbeat(self, lease: Lease, *, lease_seconds: float, progress: float) -> None:
         with self._writing() as tx:
             ledger.heartbeat(tx, lease, lease_seconds=lease_seconds, progress=progress)
 
     def complete(self, lease: Lease, outcome: Outcome) -> None:
-        with self._writing() as tx:
-            ledger.complete(tx, lease, outcome)
+        for _ in range(COMPLETE_TRIES):
+            with suppress(NobodyWaits), self._writing() as tx:
+                return ledger.complete(tx, lease, outcome)
+        raise CatalogueUnavailable(reason="catalogue_conflict")
 
     def fail(self, lease: Lease, failure: Failure) -> None:
         with self._writing() as tx:

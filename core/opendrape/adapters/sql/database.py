@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from sqlite3 import Connection as SqliteConnection
 from types import MappingProxyType
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, RootTransaction, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
+from opendrape.adapters.sql.postgresql import Limits, is_postgresql, postgresql_engine
 from opendrape.errors import CatalogueUnavailable, ConfigurationError
 
 _WRITES = "opendrape_writes"
@@ -27,45 +28,73 @@ class Database:
     """One engine. ``read`` and ``write`` are transactions: committed on a clean exit, rolled back on any error.
 
     Every error of SQLAlchemy comes out as ``CatalogueUnavailable``, a damaged SQLite file as ``ConfigurationError``;
-    statement parameters never do.
+    statement parameters never do. A connection that died while it committed gives the reason ``commit_in_doubt``.
     """
 
     def __init__(self, engine: Engine, gate: AbstractContextManager[object]) -> None:
         self.engine = engine
         self._gate = gate
+        # SQLite's read transactions are a snapshot by themselves.
+        self._snapshot = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view; nothing is to be written."""
-        with self._gate, translated(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with self._gate, translated(), self.engine.connect() as connection:
+            connection.execution_options(**self._snapshot)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write. SQLite takes its write lock at once, so that it never fails half-way."""
         with self._gate, translated(), self.engine.connect() as connection:
             connection.execution_options(**{_WRITES: True})
-            with connection.begin():
+            with connection.begin() as transaction:
                 yield connection
+                _commit(transaction)
+
+    @contextmanager
+    def write_at_once(self) -> Iterator[Connection]:
+        """For a change that is one statement on PostgreSQL: committed by itself. On SQLite the same as ``write``."""
+        if self.engine.dialect.name == "sqlite":
+            with self.write() as connection:
+                yield connection
+            return
+        with translated(), self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                yield connection
+            except DBAPIError as error:
+                _unless_in_doubt(error)
+                raise
 
     def close(self) -> None:
         """Close every connection. Idempotent."""
         self.engine.dispose()
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, limits: Limits = Limits()) -> Database:
     """Make the engine; connects on first use. ``ConfigurationError`` for a URL that cannot be one."""
     try:
         address = make_url(url)
-        in_memory = address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:")
-        # One connection is the database then: callers take turns instead of sharing a transaction.
-        pool = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}} if in_memory else {}
-        engine = create_engine(address, hide_parameters=True, **pool)
-    except (SQLAlchemyError, ImportError) as error:
-        raise ConfigurationError("the catalogue's URL cannot be used", reason="catalogue_url") from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        if is_postgresql(address):
+            return Database(postgresql_engine(address, limits), nullcontext())
+        return _open_sqlite(address)
+    except (SQLAlchemyError, ImportError, ValueError):
+        # the cause is left behind: it may quote the URL
+        raise ConfigurationError("the catalogue's URL cannot be used", reason="catalogue_url") from None
+
+
+def _open_sqlite(address: URL) -> Database:
+    in_memory = address.database in (None, "", ":memory:")
+    # One connection is the database then: callers take turns instead of sharing a transaction.
+    pool = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}} if in_memory else {}
+    engine = create_engine(address, hide_parameters=True, **pool)
+    if engine.dialect.name != "sqlite":
+        raise ConfigurationError("the catalogue is kept in SQLite or PostgreSQL", reason="catalogue_url")
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return Database(engine, threading.RLock() if in_memory else nullcontext())
 
 
@@ -84,6 +113,20 @@ def translated() -> Iterator[None]:
                 reason="catalogue_damaged",
             ) from error
         raise CatalogueUnavailable(reason=_REASONS.get(code)) from error
+
+
+def _commit(transaction: RootTransaction) -> None:
+    try:
+        transaction.commit()
+    except DBAPIError as error:
+        _unless_in_doubt(error)
+        raise
+
+
+def _unless_in_doubt(error: DBAPIError) -> None:
+    """A connection that died on the way to a commit does not tell whether it happened."""
+    if error.connection_invalidated:
+        raise CatalogueUnavailable(reason="commit_in_doubt") from error
 
 
 def _sqlite_code(error: SQLAlchemyError) -> int:

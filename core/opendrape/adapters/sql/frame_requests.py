@@ -157,7 +157,7 @@ class SqlFrameRequests(FrameRequests):
             slot = _free_slot(tx, new, limit)
             number = _insert(tx, new, slot)
             tx.record(actor, "frames.started", new.request_id, policy=new.policy.label, frames=new.total_frames)
-            items.enqueue(tx, new.asset_id, new.policy, WorkKind.FRAMES, actor=actor, chunk=number)
+            items.enqueue_all(tx, new.asset_id, new.policy, WorkKind.FRAMES, [number], actor=actor)
             return frame_reading.one(tx, frame_requests.c.number == number)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,30 +18,34 @@ from opendrape.errors import StaleLease
 OPEN_STATES = tuple(state for state in WorkState if state not in WORK_TERMINAL)
 
 
-def enqueue(
-    tx: Transaction, asset_id: str, policy: PolicyRef, kind: WorkKind, *, actor: str, chunk: int = WHOLE
+def enqueue(tx: Transaction, asset_id: str, policy: PolicyRef, kind: WorkKind, *, actor: str) -> None:
+    """Add a new item for the whole asset, due now, with its ring."""
+    enqueue_all(tx, asset_id, policy, kind, [WHOLE], actor=actor)
+
+
+def enqueue_all(
+    tx: Transaction, asset_id: str, policy: PolicyRef, kind: WorkKind, chunks: Sequence[int], *, actor: str
 ) -> None:
-    """Add a new item, due now, with its ring."""
-    added = tx.connection.execute(
-        insert(work_items)
-        .values(
-            asset_id=asset_id,
-            kind=kind,
-            chunk=chunk,
-            policy_name=policy.name,
-            policy_digest=policy.digest,
-            state=WorkState.QUEUED,
-            attempts=0,
-            lease_epoch=0,
-            due_at=tx.now,
-            rung_at=tx.now,
-            progress=0.0,
-        )
-        .returning(work_items.c.item_id)
-    )
-    item_id: int = added.scalar_one()
-    tx.record(actor, f"work.{WorkState.QUEUED}", asset_id, item=item_id, kind=kind, chunk=chunk)
-    tx.ring(item_id, kind, tx.now)
+    """Add a new item for each chunk, in order, due now, with their rings."""
+    if not chunks:
+        return
+    new = {
+        "asset_id": asset_id,
+        "kind": kind,
+        "policy_name": policy.name,
+        "policy_digest": policy.digest,
+        "state": WorkState.QUEUED,
+        "attempts": 0,
+        "lease_epoch": 0,
+        "due_at": tx.now,
+        "rung_at": tx.now,
+        "progress": 0.0,
+    }
+    statement = insert(work_items).returning(work_items.c.item_id, work_items.c.chunk, sort_by_parameter_order=True)
+    added = tx.connection.execute(statement, [new | {"chunk": chunk} for chunk in chunks]).all()
+    action = f"work.{WorkState.QUEUED}"
+    tx.append(*(tx.event(actor, action, asset_id, item=row.item_id, kind=kind, chunk=row.chunk) for row in added))
+    tx.ring(kind, tx.now, *(row.item_id for row in added))
 
 
 def lease(tx: Transaction, row: Row[Any], *, owner: str, until: datetime) -> Lease | None:
@@ -129,7 +134,7 @@ def ring_again(tx: Transaction, row: Row[Any]) -> None:
     """Ask for a ring for an item that waits, and remember when."""
     due_at = max(row.due_at, tx.now)
     tx.connection.execute(update(work_items).where(work_items.c.item_id == row.item_id).values(rung_at=due_at))
-    tx.ring(row.item_id, row.kind, due_at)
+    tx.ring(row.kind, due_at, row.item_id)
 
 
 def has_open(tx: Transaction, asset_id: str, policy_digest: str) -> bool:

@@ -9,13 +9,13 @@ from zlib import crc32
 
 from sqlalchemy import Row, Select, and_, or_, select, update
 
-from opendrape.adapters.sql import assets, frame_work, items
-from opendrape.adapters.sql.progression import follow
+from opendrape.adapters.sql import assets, at_once, frame_work, items
+from opendrape.adapters.sql.progression import assemble_when_masked, follow, is_of
 from opendrape.adapters.sql.tables import outbox, work_items
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.frames import FrameState
 from opendrape.domain.states import AssetState, WorkState
-from opendrape.domain.work import Failure, Lease, Outcome, WorkKind
+from opendrape.domain.work import ChunkMasked, Failure, Lease, Outcome, WorkKind
 from opendrape.errors import Disposition
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
@@ -29,17 +29,30 @@ SWEEPER = "sweeper"
 
 def claim(tx: Transaction, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float) -> Lease | None:
     """Hand out the oldest due item of these kinds."""
+    if tx.is_postgresql:
+        return _begun(tx, at_once.claim(tx, kinds, owner=owner, lease_seconds=lease_seconds))
     due = tx.connection.execute(oldest_due(tx, kinds)).one_or_none()
     if due is None:
         return None
-    leased = items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds))
+    return _begun(tx, items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds)))
+
+
+def claim_item(tx: Transaction, item_id: int, *, owner: str, lease_seconds: float) -> Lease | None:
+    """Hand out one item if it is due."""
+    due = tx.connection.execute(oldest_due(tx, tuple(WorkKind)).where(work_items.c.item_id == item_id)).one_or_none()
+    if due is None:
+        return None
+    return _begun(tx, items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds)))
+
+
+def _begun(tx: Transaction, leased: Lease | None) -> Lease | None:
     if leased is not None and leased.kind is WorkKind.FRAMES:
         frame_work.begun(tx, leased.chunk)
     return leased
 
 
 def oldest_due(tx: Transaction, kinds: Collection[WorkKind]) -> Select[Any]:
-    """The query for the next item. Rows that another claim holds are skipped where the database can (not SQLite)."""
+    """The query for the next item; SQLite has one writer at a time, so nobody else can be given the same."""
     return (
         select(work_items)
         .where(
@@ -50,7 +63,6 @@ def oldest_due(tx: Transaction, kinds: Collection[WorkKind]) -> Select[Any]:
         )
         .order_by(work_items.c.due_at, work_items.c.item_id)
         .limit(1)
-        .with_for_update(skip_locked=True)
     )
 
 
@@ -62,9 +74,11 @@ def heartbeat(tx: Transaction, lease: Lease, *, lease_seconds: float, progress: 
 
 def complete(tx: Transaction, lease: Lease, outcome: Outcome) -> None:
     """End the item well, fenced first: a stale worker stores nothing."""
+    if tx.is_postgresql and isinstance(outcome, ChunkMasked) and is_of(lease, outcome):
+        return assemble_when_masked(tx, lease) if at_once.complete_chunk(tx, lease, outcome) else None
     assets.lock(tx, lease.asset_id)
     items.end_lease(tx, lease, WorkState.DONE, progress=1.0)
-    follow(tx, lease, outcome)
+    return follow(tx, lease, outcome)
 
 
 def fail(tx: Transaction, lease: Lease, failure: Failure) -> None:
@@ -164,5 +178,7 @@ def _unheard(tx: Transaction) -> list[Row[Any]]:
             work_items.c.state == WorkState.QUEUED, work_items.c.due_at <= long_ago, work_items.c.rung_at <= long_ago
         )
         .order_by(work_items.c.item_id)
+        # many sweepers in a cluster: each ring is asked for by one of them
+        .with_for_update(skip_locked=True)
     )
     return list(tx.connection.execute(query).all())

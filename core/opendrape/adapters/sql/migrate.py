@@ -9,10 +9,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from opendrape.adapters.sql import access_tables  # noqa: F401 - its tables join METADATA
 from opendrape.adapters.sql.database import Database
+from opendrape.adapters.sql.postgresql import without_limits
+from opendrape.errors import ConfigurationError
 
 _ADVISORY_LOCK = 0x0DD_4A9E
 # Alembic keeps the running migration in module globals: two threads of one process take turns.
@@ -20,15 +23,24 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def migrate(database: Database) -> None:
-    """Bring the schema to the newest revision, in one transaction. Idempotent; a second starter waits."""
+    """Bring the schema to the newest revision, in one transaction. Idempotent; a second starter waits.
+
+    ``ConfigurationError`` (``schema_unknown``) when a newer build was here: an older one must not work on its tables.
+    """
     if is_current(database):
         return
     with _ONE_AT_A_TIME, database.write() as connection:
         if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(without_limits())
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+            if _revision(connection) == newest_revision():
+                return
         settings = _settings()
         settings.attributes["connection"] = connection
-        command.upgrade(settings, "head")
+        try:
+            command.upgrade(settings, "head")
+        except CommandError:
+            raise ConfigurationError("a newer OpenDrape made this catalogue", reason="schema_unknown") from None
 
 
 def is_current(database: Database) -> bool:

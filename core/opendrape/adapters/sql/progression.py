@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opendrape.adapters.sql import assets, frame_work, results
-from opendrape.adapters.sql.items import enqueue
+from opendrape.adapters.sql.items import enqueue, enqueue_all
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.states import AssetState
 from opendrape.domain.work import Assembled, ChunkMasked, Delivered, FramesPacked, Lease, Outcome, Planned, WorkKind
@@ -27,25 +27,34 @@ def follow(tx: Transaction, lease: Lease, outcome: Outcome) -> None:
             raise IllegalTransition(f"{lease.kind} cannot end in {type(outcome).__name__}")
 
 
+def is_of(lease: Lease, masked: ChunkMasked) -> bool:
+    """True when this is the result of the chunk that was leased."""
+    return lease.kind is WorkKind.MASK and masked.artefact.chunk == lease.chunk
+
+
+def assemble_when_masked(tx: Transaction, lease: Lease) -> None:
+    """Queue assembling once the last chunk is done. No other chunk of the asset may complete meanwhile."""
+    if not results.unmasked_chunks(tx, lease.asset_id, lease.policy.digest):
+        _queue(tx, lease, WorkKind.ASSEMBLE)
+
+
 def _after_plan(tx: Transaction, lease: Lease, plan: Planned) -> None:
     if not plan.chunks:
         raise IllegalTransition("a plan has at least one chunk")
     results.store_plan(tx, lease.asset_id, lease.policy.digest, plan)
     assets.move(tx, lease.asset_id, AssetState.MASKING, actor=lease.owner)
     waiting = results.unmasked_chunks(tx, lease.asset_id, lease.policy.digest)
-    for chunk in waiting:
-        enqueue(tx, lease.asset_id, lease.policy, WorkKind.MASK, actor=lease.owner, chunk=chunk)
+    enqueue_all(tx, lease.asset_id, lease.policy, WorkKind.MASK, waiting, actor=lease.owner)
     if not waiting:
         _queue(tx, lease, WorkKind.ASSEMBLE)
 
 
 def _after_mask(tx: Transaction, lease: Lease, masked: ChunkMasked) -> None:
-    if masked.artefact.chunk != lease.chunk:
+    if not is_of(lease, masked):
         raise IllegalTransition("the result is of another chunk")
     results.store_artefact(tx, lease.asset_id, lease.policy.digest, masked.artefact)
     results.store_report(tx, lease.asset_id, lease.policy.digest, masked, chunk=lease.chunk)
-    if not results.unmasked_chunks(tx, lease.asset_id, lease.policy.digest):
-        _queue(tx, lease, WorkKind.ASSEMBLE)
+    assemble_when_masked(tx, lease)
 
 
 def _after_assemble(tx: Transaction, lease: Lease, assembled: Assembled) -> None:

@@ -65,6 +65,15 @@ def work_items(tx: Transaction, asset_id: str) -> Sequence[WorkItem]:
     return [item_of(row) for row in tx.connection.execute(query)]
 
 
+def item(tx: Transaction, item_id: int) -> WorkItem:
+    """One item; ``NotFound`` when unknown."""
+    items = tables.work_items
+    row = tx.connection.execute(select(items).where(items.c.item_id == item_id)).one_or_none()
+    if row is None:
+        raise NotFound("no such item")
+    return item_of(row)
+
+
 def artefacts(tx: Transaction, asset_id: str, policy_digest: str, kind: ArtefactKind) -> Sequence[Artefact]:
     """Stored results of one kind."""
     stored = tables.artefacts

@@ -90,6 +90,7 @@ segments = Table(
 )
 
 _OPEN = text("state IN ('queued', 'leased')")
+_QUEUED = text("state = 'queued'")
 
 work_items = Table(
     "work_items",
@@ -113,6 +114,8 @@ work_items = Table(
     CheckConstraint("attempts >= 0 AND lease_epoch >= 0", name="counts"),
     Index(None, "state", "kind", "due_at"),
     Index(None, "state", "lease_until"),
+    # the order in which items are claimed
+    Index("ix_work_items_due", "due_at", "item_id", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
     Index(None, "asset_id", "policy_digest", "kind"),
     Index(
         "uq_work_items_one_open",

@@ -24,22 +24,33 @@ class Transaction:
     now: datetime
     retry: RetryRule
 
+    @property
+    def is_postgresql(self) -> bool:
+        """True where one statement can do what SQLite needs several for."""
+        return self.connection.dialect.name == "postgresql"
+
     def record(self, actor: str, action: str, object_id: str, **facts: str | int | None) -> None:
         """Append an audit event; facts that are None are left out."""
+        self.append(self.event(actor, action, object_id, **facts))
+
+    def event(self, actor: str, action: str, object_id: str, **facts: str | int | None) -> AuditEvent:
+        """An audit event of now; facts that are None are left out."""
         known = {name: value for name, value in facts.items() if value is not None}
-        self.append(AuditEvent(actor=actor, action=action, object_id=object_id, at=self.now, facts=known))
+        return AuditEvent(actor=actor, action=action, object_id=object_id, at=self.now, facts=known)
 
-    def append(self, event: AuditEvent) -> None:
-        """Append a ready event."""
-        self.connection.execute(
-            insert(audit_events).values(
-                at=event.at, actor=event.actor, action=event.action, object_id=event.object_id, facts=event.facts
-            )
-        )
+    def append(self, *events: AuditEvent) -> None:
+        """Append ready events, in order."""
+        rows = [
+            {"at": event.at, "actor": event.actor, "action": event.action, "object_id": event.object_id}
+            | {"facts": event.facts}
+            for event in events
+        ]
+        self.connection.execute(insert(audit_events), rows)
 
-    def ring(self, item_id: int, kind: WorkKind, due_at: datetime) -> None:
-        """Ask for a ring once the item is due."""
-        self.connection.execute(insert(outbox).values(kind=kind, item_id=item_id, due_at=due_at))
+    def ring(self, kind: WorkKind, due_at: datetime, *item_ids: int) -> None:
+        """Ask for a ring for each item once it is due."""
+        rows = [{"kind": kind, "item_id": item_id, "due_at": due_at} for item_id in item_ids]
+        self.connection.execute(insert(outbox), rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from opendrape_masker.detectors.out_of_body import BuiltInOutOfBody, decode_whol
 from opendrape_masker.detectors.reading import TextReader, build_reader
 from opendrape_masker.detectors.text import decode_text
 from opendrape_masker.detectors.things import DecodeClasses, decode_nanodet, decode_ssd, decode_yolox
+from opendrape_masker.inference.port import InferenceSession
 from opendrape_masker.inference.repository import ModelFolder, Repository, served_folders
-from opendrape_masker.inference.session import InferenceSession
 
 __all__ = [
     "Detection",

@@ -6,7 +6,7 @@ import numpy as np
 
 from opendrape_masker.detectors.detection import Boxes
 from opendrape_masker.detectors.suppression import suppress_overlaps
-from opendrape_masker.inference.session import Tensors
+from opendrape_masker.inference.port import Tensors
 
 _YUNET_STRIDES = (8, 16, 32)
 _CENTERFACE_STRIDE = 4

@@ -10,7 +10,7 @@ import numpy as np
 from opendrape.domain.policy import Role
 from opendrape.domain.things import Thing
 from opendrape_masker.detectors.detection import THINGS_OF, Boxes, Detection, ModelFacts, Picture
-from opendrape_masker.inference.session import InferenceSession, Pictures, Tensors
+from opendrape_masker.inference.port import InferenceSession, Pictures, Tensors
 
 Decode = Callable[[Tensors, tuple[int, int], float], list[Boxes]]
 

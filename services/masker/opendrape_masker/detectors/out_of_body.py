@@ -22,7 +22,7 @@ import numpy.typing as npt
 from opendrape.domain.policy import Role
 from opendrape.domain.things import Thing
 from opendrape_masker.detectors.detection import Boxes, Detection, ModelFacts, Picture
-from opendrape_masker.inference.session import Tensors
+from opendrape_masker.inference.port import Tensors
 
 NAME = "built-in-out-of-body"
 _LONG_SIDE = 256

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from opendrape.domain.policy import Role
 from opendrape.errors import InferenceFailed, ModelMissing
 from opendrape_masker.detectors.detection import ModelFacts, Picture
+from opendrape_masker.inference.port import InferenceSession, Pictures
 from opendrape_masker.inference.repository import Repository, served_folders
-from opendrape_masker.inference.session import InferenceSession, Pictures
 
 Box = tuple[float, float, float, float]
 _HEIGHT = 48

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -16,6 +18,20 @@ from opendrape_masker.detectors.suppression import intersection_over_union
 _AGREEMENT = 0.2  # intersection over union: two networks draw the same face differently
 _SAME_THING = 0.45
 _CERTAIN = 0.99
+_REMEMBERED = 64  # frames; rules look at one within a second or two of each other
+
+
+Show = Callable[[], Picture]
+"""Makes the picture that the second detector's is shrunk from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Hits in pixels of a picture of this size."""
+
+    width: int
+    height: int
+    hits: tuple[Detection, ...]
 
 
 def least_score(rule: OpinionRule, weak_score: float) -> float:
@@ -37,6 +53,11 @@ class SecondOpinion:
     first: Detector
     second: Detector
     asked_anyway: frozenset[int] = frozenset()
+    shown_pixels: int | None = None
+    """Longest side of the picture that the second one's is made from, whatever the first one looks at; None: its own.
+
+    Rules of several sizes then mean the same picture, and one :class:`AskedOnce` answers all of them.
+    """
 
     @property
     def role(self) -> Role:
@@ -60,13 +81,20 @@ class SecondOpinion:
     def detect(self, pictures: Sequence[Picture], frames: Sequence[int]) -> list[list[Detection]]:
         """See ``Detector.detect``."""
         found = self.first.detect(pictures, frames)
-        return [self._together(*one) for one in zip(found, pictures, frames, strict=True)]
+        return [
+            self._together(hits, picture, frame, partial(_the_same, picture))
+            for hits, picture, frame in zip(found, pictures, frames, strict=True)
+        ]
 
-    def _together(self, hits: list[Detection], picture: Picture, frame: int) -> list[Detection]:
+    def detect_showing(self, picture: Picture, frame: int, show: Show) -> list[Detection]:
+        """The same for one picture; ``show`` makes the one for the second detector when that is asked."""
+        return self._together(self.first.detect([picture], [frame])[0], picture, frame, show)
+
+    def _together(self, hits: list[Detection], picture: Picture, frame: int, show: Show) -> list[Detection]:
         if frame not in self.asked_anyway and not any(self._is_doubted(hit) for hit in hits):
             return hits
         scale = self.rule.long_side_pixels / max(picture.shape[:2])
-        heard = self._heard(picture, frame, scale)
+        heard = self._heard(picture, frame, show)
         agreeing = _boxes([hit for hit in heard if hit.score >= self.rule.agree_score])
         judged = [self._weighed(hit, agreeing, scale) for hit in hits]
         own = [replace(hit, score=min(_CERTAIN, hit.score * self.rule.score_factor)) for hit in heard]
@@ -75,15 +103,13 @@ class SecondOpinion:
     def _is_doubted(self, hit: Detection) -> bool:
         return self.rule.doubt_score <= hit.score < self.rule.sure_score
 
-    def _heard(self, picture: Picture, frame: int, scale: float) -> list[Detection]:
+    def _heard(self, picture: Picture, frame: int, show: Show) -> list[Detection]:
         """What the second one sees, in pixels of the first one's picture."""
-        height, width = picture.shape[:2]
-        size = (max(16, round(width * scale)), max(16, round(height * scale)))
-        small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        across, down = width / size[0], height / size[1]
+        said = _shrunk_and_seen(self.second, self.rule.long_side_pixels, frame, show)
+        across, down = picture.shape[1] / said.width, picture.shape[0] / said.height
         return [
             replace(hit, x0=hit.x0 * across, y0=hit.y0 * down, x1=hit.x1 * across, y1=hit.y1 * down)
-            for hit in self.second.detect([small], [frame])[0]
+            for hit in said.hits
         ]
 
     def _weighed(self, hit: Detection, agreeing: Boxes, scale: float) -> Detection:
@@ -92,6 +118,83 @@ class SecondOpinion:
             return hit
         shared = intersection_over_union(_boxes([hit])[0], agreeing)
         return hit if (shared >= _AGREEMENT).any() else replace(hit, score=hit.score * self.rule.alone_factor)
+
+
+@dataclass
+class _Answer:
+    lock: Lock = field(default_factory=Lock)
+    said: Said | None = None
+
+
+@dataclass
+class AskedOnce:
+    """A second detector that several rules ask about the same frames, shown the same picture: it looks once.
+
+    Which rule asks first does not matter, nor does forgetting: the answer is a function of the frame. Several threads
+    may ask; who comes second waits. An error is not remembered.
+    """
+
+    inner: Detector
+    _said: dict[tuple[int, int], _Answer] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def at(self, floor_score: float) -> OneOfSeveral:
+        """The same detector for one rule: hits under ``floor_score`` are none of its business."""
+        return OneOfSeveral(self, floor_score)
+
+    def about(self, frame: int, long_side: int, show: Show) -> Said:
+        """What it sees on ``frame`` at ``long_side`` pixels."""
+        with self._lock:
+            answer = self._said.setdefault((frame, long_side), _Answer())
+            while len(self._said) > _REMEMBERED:
+                self._said.pop(next(iter(self._said)))
+        with answer.lock:
+            if answer.said is None:
+                answer.said = _shrunk_and_seen(self.inner, long_side, frame, show)
+            return answer.said
+
+
+@dataclass(frozen=True)
+class OneOfSeveral:
+    """One rule's side of an :class:`AskedOnce`."""
+
+    shared: AskedOnce
+    floor_score: float
+
+    @property
+    def role(self) -> Role:
+        """What it finds."""
+        return self.shared.inner.role
+
+    @property
+    def model(self) -> ModelFacts:
+        """Which weights it uses."""
+        return self.shared.inner.model
+
+    def detect(self, pictures: Sequence[Picture], frames: Sequence[int]) -> list[list[Detection]]:
+        """See ``Detector.detect``; not remembered: nobody else is shown these pictures."""
+        found = self.shared.inner.detect(pictures, frames)
+        return [[hit for hit in hits if hit.score >= self.floor_score] for hits in found]
+
+    def about(self, frame: int, long_side: int, show: Show) -> Said:
+        """What it sees on ``frame``, asked once."""
+        said = self.shared.about(frame, long_side, show)
+        return replace(said, hits=tuple(hit for hit in said.hits if hit.score >= self.floor_score))
+
+
+def _shrunk_and_seen(detector: Detector, long_side: int, frame: int, show: Show) -> Said:
+    if isinstance(detector, OneOfSeveral):
+        return detector.about(frame, long_side, show)
+    picture = show()
+    height, width = picture.shape[:2]
+    scale = long_side / max(height, width)
+    size = (max(16, round(width * scale)), max(16, round(height * scale)))
+    small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return Said(*size, tuple(detector.detect([small], [frame])[0]))
+
+
+def _the_same(picture: Picture) -> Picture:
+    return picture
 
 
 def merged(hits: Sequence[Detection]) -> list[Detection]:

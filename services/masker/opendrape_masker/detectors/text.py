@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from opendrape_masker.detectors.detection import Boxes
-from opendrape_masker.inference.session import Tensors
+from opendrape_masker.inference.port import Tensors
 
 _PIXEL_THRESHOLD = 0.3
 _UNCLIP = 1.6

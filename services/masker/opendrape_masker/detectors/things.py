@@ -10,7 +10,7 @@ import numpy.typing as npt
 from opendrape.domain.things import VEHICLES, Thing
 from opendrape_masker.detectors.detection import Boxes, Classes
 from opendrape_masker.detectors.suppression import suppress_overlaps
-from opendrape_masker.inference.session import Tensors
+from opendrape_masker.inference.port import Tensors
 
 Array = npt.NDArray[np.float32]
 _STRIDES = (8, 16, 32)

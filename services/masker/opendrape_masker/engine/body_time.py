@@ -47,6 +47,15 @@ class RememberingDetector:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is said of one frame that is, or may be, out of the body."""
+
+    certainty: Certainty
+    masked: bool
+    in_doubt: bool
+
+
 @dataclass(frozen=True)
 class BodyTime:
     """What is needed to tell the intervals of one chunk."""
@@ -71,17 +80,24 @@ class BodyTime:
                 line.add(look, [Seen(Box(0, 0, 1, 1), scores[frame])] if scores[frame] else [])
         return line
 
-    def _state(self, frame: int, line: TrackLine, scores: Mapping[int, float]) -> tuple[Certainty, bool] | None:
-        """Certainty and whether the frame is masked; None inside the body."""
+    def _state(self, frame: int, line: TrackLine, scores: Mapping[int, float]) -> _State | None:
+        """What is to be said of the frame; None inside the body.
+
+        The way from a certain look to one inside the body is uncertain, and not in doubt: both looks could tell.
+        """
         confirmed = where_confirmed(self.confirmed, frame)
         if confirmed is not None:
-            return ("confirmed", True) if confirmed == "out_of_body" else None
+            return _State("confirmed", masked=True, in_doubt=False) if confirmed == "out_of_body" else None
         nearest = [scores.get(look, 0.0) for look in _neighbours(line.looks, frame)]
-        if line.targets(frame):
-            return ("certain" if min(nearest) >= self.certain_score else "uncertain"), True
-        return ("uncertain", False) if max(nearest) >= self.rule.weak_score else None
+        masked = bool(line.targets(frame))
+        if masked and min(nearest) >= self.certain_score:
+            return _State("certain", masked=True, in_doubt=False)
+        if masked or max(nearest) >= self.rule.weak_score:
+            undecided = any(self.rule.weak_score <= score < self.certain_score for score in nearest)
+            return _State("uncertain", masked=masked, in_doubt=undecided or not masked)
+        return None
 
-    def _told(self, start: int, end: int, state: tuple[Certainty, bool]) -> BodyInterval:
+    def _told(self, start: int, end: int, state: _State) -> BodyInterval:
         ticks, base = self.timeline.ticks, self.timeline.time_base
         end_tick = ticks[end] if end < len(ticks) else self.timeline.end_tick
         return BodyInterval(
@@ -89,8 +105,9 @@ class BodyTime:
             end_frame=end,
             start_seconds=str((ticks[start] - ticks[0]) * base),
             end_seconds=str((end_tick - ticks[0]) * base),
-            certainty=state[0],
-            masked=state[1],
+            certainty=state.certainty,
+            masked=state.masked,
+            in_doubt=state.in_doubt,
         )
 
 
@@ -111,8 +128,7 @@ def joined(parts: Sequence[BodyInterval]) -> Iterator[BodyInterval]:
     """Intervals of chunk after chunk, those that were cut at a seam put together again."""
     pending: BodyInterval | None = None
     for part in parts:
-        alike = pending and (pending.certainty, pending.masked) == (part.certainty, part.masked)
-        if pending is not None and alike and pending.end_frame == part.start_frame:
+        if pending is not None and _kind(pending) == _kind(part) and pending.end_frame == part.start_frame:
             pending = pending.model_copy(update={"end_frame": part.end_frame, "end_seconds": part.end_seconds})
             continue
         if pending is not None:
@@ -120,6 +136,10 @@ def joined(parts: Sequence[BodyInterval]) -> Iterator[BodyInterval]:
         pending = part
     if pending is not None:
         yield pending
+
+
+def _kind(one: BodyInterval) -> _State:
+    return _State(one.certainty, masked=one.masked, in_doubt=one.in_doubt)
 
 
 def _neighbours(looks: Sequence[int], frame: int) -> tuple[int, int]:

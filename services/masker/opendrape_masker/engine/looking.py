@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import DetectRule
 from opendrape.domain.regions import FrameAccount, MarkedRegion
 from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape.media.reader import Picture
-from opendrape_masker.detectors import Detector
+from opendrape_masker.detectors import Detection, Detector
+from opendrape_masker.detectors.second_opinion import SecondOpinion
 from opendrape_masker.engine.boxes import Box, overlap
 from opendrape_masker.engine.linking import TrackLine
 from opendrape_masker.engine.pictures import Array, Still, View
@@ -30,23 +32,41 @@ class Eye:
 
     detector: Detector
     views: tuple[View, ...]
+    aside: View | None = None
+    """What a second opinion is given on, where several rules mean the same picture."""
 
     @classmethod
     def of(cls, detector: Detector, media: MediaInfo, long_sides: Sequence[int]) -> Eye:
-        return cls(detector, tuple(View.of(media, side) for side in long_sides))
+        views = tuple(View.of(media, side) for side in long_sides)
+        shown = detector.shown_pixels if isinstance(detector, SecondOpinion) else None
+        return cls(detector, views, View.of(media, shown) if shown else None)
 
     def take(self, picture: Picture | Still) -> list[Array]:
         """The small pictures this eye wants to see."""
         return [view.take(picture) for view in self.views]
 
-    def see(self, small: Sequence[Array], frame: int) -> Found:
+    def look(self, picture: Picture | Still, frame: int) -> Found:
+        """Take and see, with a second opinion on a picture of its own where the detector has one."""
+        small = self.take(picture)
+        return self.see(small, frame, partial(self._show, picture, small))
+
+    def _show(self, picture: Picture | Still, small: Sequence[Array]) -> Array:
+        assert self.aside is not None
+        return small[self.views.index(self.aside)] if self.aside in self.views else self.aside.take(picture)
+
+    def see(self, small: Sequence[Array], frame: int, show: Callable[[], Array] | None = None) -> Found:
         """Boxes on the full picture with scores; the same thing seen at two sizes counts once, with the hull's size."""
         found: Found = []
         for view, array in zip(self.views, small, strict=True):
-            for hit in self.detector.detect([array], [frame])[0]:
+            for hit in self._hits(array, frame, show):
                 found.append(Seen(view.back(Box(hit.x0, hit.y0, hit.x1, hit.y1)), float(hit.score), hit.thing))
         # what one look tells apart stays apart: two people may overlap more than two sightings of one
         return merge_same(found) if len(self.views) > 1 else found
+
+    def _hits(self, array: Array, frame: int, show: Callable[[], Array] | None) -> Sequence[Detection]:
+        if self.aside is not None and show is not None and isinstance(self.detector, SecondOpinion):
+            return self.detector.detect_showing(array, frame, show)
+        return self.detector.detect([array], [frame])[0]
 
 
 def merge_same(found: Found) -> Found:
@@ -118,7 +138,7 @@ class Watch:
 
     def would_see(self, picture: Picture) -> bool:
         """True when a look at this picture gives a strong detection; not part of the plan, nothing is kept."""
-        found = self.eye.see(self.eye.take(picture), picture.index)
+        found = self.eye.look(picture, picture.index)
         return any(seen.score >= self.rule.strong_score for seen in found)
 
     @property
@@ -146,7 +166,7 @@ class Watch:
 
 
 def _see_all(eyes: Sequence[Eye], still: Still, frame: int) -> Found:
-    found = [hit for eye in eyes for hit in eye.see(eye.take(still), frame)]
+    found = [hit for eye in eyes for hit in eye.look(still, frame)]
     return merge_same(found) if len(eyes) > 1 else found
 
 

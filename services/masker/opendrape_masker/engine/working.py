@@ -54,6 +54,7 @@ class Working:
         cls, job: Job, detectors: Detectors, confirmed: Sequence[ConfirmedInterval], alive: Callable[[], None]
     ) -> Working:
         """Survey the video. ``MediaRefused`` when the policy's device profile is made for another picture size."""
+        confirmed = (*confirmed, *job.policy.out_of_body.confirmed)
         fixed = (*job.regions, *device_regions(job.policy.device, job.media))
         scene = survey_scene(job, lambda: detectors(_text_rule(job.policy)), alive)
         ready = replace(

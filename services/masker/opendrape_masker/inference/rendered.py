@@ -36,7 +36,7 @@ class RenderedModel(BaseModel):
 
 def target_folder(models_dir: Path, target: str = "onnxruntime") -> Path:
     """Where the models of one target lie."""
-    return models_dir / target
+    return models_dir / str(target)
 
 
 def read_record(folder: Path) -> RenderedModel | None:

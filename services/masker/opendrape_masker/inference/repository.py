@@ -150,7 +150,7 @@ def read_repository(repository: Repository) -> tuple[ModelFolder, ...]:
     for number, place in enumerate(places):
         for folder in _read_place(place, number):
             found.setdefault(folder.name, folder)
-    return tuple(sorted(found.values(), key=lambda folder: (folder.lock.role, *_rank(folder))))
+    return tuple(sorted(found.values(), key=lambda folder: (folder.lock.role, *rank(folder))))
 
 
 def served_folders(repository: Repository, role: Role, digest: Callable[[str], str | None]) -> list[ModelFolder]:
@@ -160,10 +160,11 @@ def served_folders(repository: Repository, role: Role, digest: Callable[[str], s
         for folder in read_repository(repository)
         if role in folder.lock.roles and digest(folder.name) == folder.lock.weights.sha256
     )
-    return sorted(served, key=_rank)
+    return sorted(served, key=rank)
 
 
-def _rank(folder: ModelFolder) -> tuple[int, int, str]:
+def rank(folder: ModelFolder) -> tuple[int, int, str]:
+    """Sorts models of a role: the most preferred one first."""
     return folder.place, folder.lock.preference, folder.name
 
 

@@ -1,4 +1,4 @@
-"""How a batch of pictures becomes tensors: the inference port, and ONNX Runtime in this process behind it."""
+"""How a batch of pictures becomes tensors in this process: the inference port on ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
 
 from opendrape.errors import InferenceFailed, ModelMissing
+from opendrape_masker.inference.answers import check_batch, checked
 from opendrape_masker.inference.graph_names import IMAGES
+from opendrape_masker.inference.port import InferenceSession, Pictures, Tensors
 from opendrape_masker.inference.rendered import (
     LABELS_NAME,
     MODEL_PATH,
@@ -24,8 +25,8 @@ from opendrape_masker.inference.rendered import (
     target_folder,
 )
 
-Pictures = npt.NDArray[np.uint8]
-Tensors = dict[str, npt.NDArray[np.float32]]
+__all__ = ["InferenceSession", "OnnxRuntimeSession", "Pictures", "Tensors"]
+
 # every error class of the runtime derives from Exception itself; taking them by module also maps future ones
 _RUNTIME_ERRORS: tuple[type[Exception], ...] = (
     RuntimeError,
@@ -34,24 +35,6 @@ _RUNTIME_ERRORS: tuple[type[Exception], ...] = (
 )
 _LOG_FATAL_ONLY = 4
 _LARGE_CALL_PIXELS = 400_000
-
-
-class InferenceSession(Protocol):
-    """Runs models by name. Safe to call from several threads; a bounded number of calls is in flight.
-
-    A model that is not there, or is not the one that was pinned, raises ``ModelMissing``. A time-out, a missing
-    output, one of the wrong shape or with a value that is not finite raises ``InferenceFailed``: never an empty or
-    partial answer. Calls do not change state and may be repeated.
-    """
-
-    def infer(self, model: str, batch: Pictures) -> Tensors:
-        """Every output of the model for uint8 BGR pictures [N, H, W, 3]; float32 tensors, first axis N."""
-
-    def source_digest(self, model: str) -> str | None:
-        """SHA-256 of the weights behind a model that can be served now; None when it cannot."""
-
-    def labels(self, model: str) -> tuple[str, ...]:
-        """The character table of a recognition model. ``ModelMissing`` when it has none."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +60,7 @@ class OnnxRuntimeSession:
 
     def infer(self, model: str, batch: Pictures) -> Tensors:
         """See ``InferenceSession.infer``. ``ValueError`` for a batch that is not uint8 [N, H, W, 3] with N > 0."""
-        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[3] != 3 or batch.size == 0:
-            raise ValueError("a batch is uint8 [N, H, W, 3]")
+        check_batch(batch)
         loaded = self._load(model)
         until = time.monotonic() + self._deadline_seconds
         if not self._slots.acquire(timeout=self._deadline_seconds):
@@ -87,7 +69,7 @@ class OnnxRuntimeSession:
             answers = _run_until(loaded, batch, until)
         finally:
             self._slots.release()
-        return _checked(loaded.record, len(batch), answers)
+        return checked(model, loaded.record.outputs, len(batch), answers)
 
     def source_digest(self, model: str) -> str | None:
         """See ``InferenceSession.source_digest``. Reads the record only; the graph is checked when it is loaded."""
@@ -151,18 +133,3 @@ def _run_until(loaded: _Loaded, batch: Pictures, until: float) -> list[Any]:
     if time.monotonic() >= until:
         raise InferenceFailed(f"model {loaded.record.model} was too late", reason="inference_timeout")
     return answers
-
-
-def _checked(record: RenderedModel, pictures: int, answers: list[Any]) -> Tensors:
-    if len(answers) != len(record.outputs):
-        raise InferenceFailed(f"model {record.model} lacks an output", reason="inference_output_missing")
-    tensors: Tensors = {}
-    for output, answer in zip(record.outputs, answers, strict=True):
-        wanted = (pictures, *output.dims)
-        if answer.ndim != len(wanted) or any(w not in (-1, got) for w, got in zip(wanted, answer.shape, strict=True)):
-            raise InferenceFailed(f"model {record.model} answered in another shape", reason="inference_output_shape")
-        # a sum is finite only if every value is, and needs no second array
-        if not np.isfinite(answer.sum(dtype=np.float64)):
-            raise InferenceFailed(f"model {record.model} answered with no number", reason="inference_output_not_finite")
-        tensors[output.name] = answer
-    return tensors

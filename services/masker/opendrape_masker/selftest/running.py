@@ -76,7 +76,7 @@ def run_trial(
     The mask's effect is replaced by a solid one of the same shape: whether a pixel was masked can then be seen for
     certain. How strong the other effects are is proven elsewhere (V-07).
     """
-    bench = _Bench(folder.absolute(), settings, solid(policy))
+    bench = _Bench(folder.absolute(), settings, unheld(solid(policy)))
     made = _insert(bench, trial, lambda share: on_progress(share * _INSERTED))
     masked = bench.file(trial, "masked.mp4")
     try:
@@ -101,6 +101,11 @@ def solid(policy: Policy) -> Policy:
     }
     mask = policy.mask.model_copy(update={"effect": Effect.SOLID, "classes": classes})
     return policy.model_copy(update={"mask": mask})
+
+
+def unheld(policy: Policy) -> Policy:
+    """The policy without a person who decides: the judge sees what was masked, and nothing of a test is delivered."""
+    return policy.model_copy(update={"out_of_body": policy.out_of_body.model_copy(update={"review": "none"})})
 
 
 def _insert(bench: _Bench, trial: Trial, on_progress: OnProgress) -> _Inserted:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from opendrape.errors import CatalogueUnavailable, StorageUnavailable
-from opendrape_gateway.health import HealthMonitor
+from opendrape.serving.health import HealthMonitor
 from tests.fakes.gateway import Breakable, ManualClock
 
 

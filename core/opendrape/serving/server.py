@@ -1,4 +1,4 @@
-"""How the gateway listens: uvicorn inside somebody else's process, stopped by an event, never by a signal."""
+"""How a service listens: uvicorn inside somebody else's process, stopped by an event, never by a signal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import uvicorn
@@ -13,8 +14,9 @@ from fastapi import FastAPI
 
 from opendrape.errors import ConfigurationError
 from opendrape.logging import get_log
+from opendrape.serving.slow_clients import SlowClients
 
-_log = get_log("gateway")
+_log = get_log("http")
 
 
 def run(
@@ -24,19 +26,22 @@ def run(
     port: int,
     stop: threading.Event,
     on_ready: Callable[[int], None] = lambda _port: None,
+    head_seconds: float = 20.0,
 ) -> None:
     """Serve until ``stop`` is set; blocks, in any thread. ``on_ready`` gets the bound port once requests are answered.
 
-    ``port`` 0 means any free one. Open requests get five seconds to end. Signals stay with the caller.
+    ``port`` 0 means any free one. A connection without a whole request head for ``head_seconds`` is cut off. Open
+    requests get five seconds to end. Signals stay with the caller.
     ``ConfigurationError`` when the address cannot be bound or the app does not start.
     """
     app.state.listens_on = host
     with _listening(host, port) as listener:
         bound = int(listener.getsockname()[1])
         server = _Server(_config(app), stop=stop, on_ready=lambda: on_ready(bound))
-        _log.info("gateway_starting", port=bound)
+        _log.info("http_starting", port=bound)
+        server.slow_clients = SlowClients(monotonic=time.monotonic, longest_seconds=head_seconds)
         asyncio.run(server.serve(sockets=[listener]))
-        _log.info("gateway_stopped", port=bound)
+        _log.info("http_stopped", port=bound)
 
 
 def _config(app: FastAPI) -> uvicorn.Config:
@@ -60,6 +65,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, *, stop: threading.Event, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._stop, self._on_ready = stop, on_ready
+        self.slow_clients: SlowClients | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -73,6 +79,8 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:
+        if self.slow_clients is not None:
+            self.slow_clients.cut_off(self.server_state.connections)  # type: ignore[arg-type]
         return await super().on_tick(counter) or self._stop.is_set()
 
 

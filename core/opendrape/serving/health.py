@@ -1,6 +1,6 @@
 """Is this service well: asks every dependency, each with a deadline, and remembers the answer for about a second.
 
-Knows nothing of HTTP or of the gateway, so that every service can answer the same way (H-07).
+Knows nothing of HTTP, so that every service can answer the same way (H-07).
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Does anything get lost, doubled or out unmasked when real processes are killed, frozen and cut off at random?"""
