@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from opendrape import __version__
 from opendrape.access.key_office import KeyOffice
+from opendrape.ledger.frame_cleaning import FrameCleaner
 from opendrape.logging import dropped_fields
 from opendrape.serving.health import Check, HealthMonitor
 from opendrape.serving.process import ServicePlan
@@ -134,8 +135,8 @@ def _watch(desk: Desk) -> None:
 
 PLAN = ServicePlan(
     name="gateway",
-    workers=lambda _container, _notice: (),
+    workers=lambda container, _notice: [FrameCleaner(container)],
     checks=lambda _container: {},  # the gateway's own door asks: see _health_of
     door=create_app,
 )
-"""The HTTP door alone."""
+"""The HTTP door; what expired behind it is removed."""

@@ -10,6 +10,7 @@ from opendrape.ledger.worker import Worker
 from opendrape.metrics import MeteredHandler
 from opendrape.serving.process import ServicePlan
 from opendrape_masker.handlers import MaskHandler
+from opendrape_masker.presence import Presence
 
 if TYPE_CHECKING:
     from opendrape.bootstrap import Container
@@ -34,7 +35,7 @@ def build_masker(container: Container) -> list[Worker]:
 
 PLAN = ServicePlan(
     name="masker",
-    workers=lambda container, _notice: build_masker(container),
+    workers=lambda container, _notice: [Presence(container), *build_masker(container)],
     checks=lambda container: {
         "catalogue": container.catalogue.check,
         "work_storage": container.work_blobs.check,
@@ -42,4 +43,4 @@ PLAN = ServicePlan(
         "doorbell": container.doorbell.check,
     },
 )
-"""Masks chunks and assembles videos. Models are materialised beforehand (``opendrape models sync``)."""
+"""Masks chunks, assembles videos, packs single frames. Models are there beforehand (``opendrape models sync``)."""
