@@ -116,14 +116,14 @@ def gateway_container(folder: Path) -> Iterator[Any]:
         catalogue.close()
 
 
-def register(catalogue: SqlCatalogue, number: int, *, subject: str | None = None) -> Asset:
+def register(catalogue: SqlCatalogue, number: int, *, subject: str | None = None, policy: PolicyRef = POLICY) -> Asset:
     """One registered asset with its plan item queued."""
     new = NewAsset(
         asset_id=asset_id(number),
         subject_id=subject,
         content_sha256=f"{number:064x}",
         size_bytes=1000 + number,
-        policy=POLICY,
+        policy=policy,
     )
     return catalogue.register(new, actor="test").asset
 

@@ -44,8 +44,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("gateway")
     with gateway_container(folder) as container:
         container.work_blobs = LocalBlobStore(folder / "work")
+        known = container.policies.get("minimal")
+        container.policies.remember(known)
         for number in (1, 2):
-            register(container.catalogue, number)
+            register(container.catalogue, number, policy=known.reference)
             plan(container.catalogue, (0, MEDIA.frame_count))
         with serving(create_app(container)) as base:
             container.base = base

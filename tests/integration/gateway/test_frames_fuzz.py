@@ -49,7 +49,9 @@ PATHS = [
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder: Path = tmp_path_factory.mktemp("fuzz")
     with gateway_container(folder) as container:
-        register(container.catalogue, 1)
+        known = container.policies.get("minimal")
+        container.policies.remember(known)
+        register(container.catalogue, 1, policy=known.reference)
         plan(container.catalogue, (0, 300))
         yield create_app(container)
 
