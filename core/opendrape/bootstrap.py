@@ -16,6 +16,7 @@ from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.access import SqlAccessStore
 from opendrape.adapters.sql.audit_trail import SqlAuditTrail
 from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
+from opendrape.adapters.sql.door import open_door
 from opendrape.adapters.sql.postgresql import Limits
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.audit.office import AuditOffice
@@ -28,6 +29,7 @@ from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
 from opendrape.ports.dead_letters import DeadLetters, NoDeadLetters
+from opendrape.ports.door import DoorRecords
 from opendrape.ports.doorbell import Doorbell
 from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
@@ -53,6 +55,7 @@ class Container:
     destination_blobs: BlobStore
     sources: SourceStore
     policies: PolicyShelf
+    door: DoorRecords
     dead_letters: DeadLetters = field(default_factory=NoDeadLetters)
     metrics: Metrics = field(default_factory=Metrics, repr=False, compare=False)
     resources: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
@@ -86,6 +89,7 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             sources=open_sources(settings, records.key_map, opened),
             policies=PolicyShelf(settings.policy_folders, work_blobs),
             dead_letters=_dead_letters(settings, opened),
+            door=records.door,
             resources=opened.pop_all(),
         )
 
@@ -120,6 +124,7 @@ class Records:
     segments: Segments
     access: AccessStore
     key_map: KeyMap
+    door: DoorRecords
 
 
 @contextmanager
@@ -175,6 +180,7 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
         frames=catalogue.requests_for_frames,
         segments=catalogue.segments,
         access=SqlAccessStore(catalogue.database, clock=clock),
+        door=open_door(catalogue, clock),
         key_map=key_map,
     )
 

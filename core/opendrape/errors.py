@@ -20,6 +20,7 @@ OpenDrapeError
 ├── UncertainOutOfBody            time that only a person can judge              -> quarantined
 ├── StaleLease                    somebody else owns the item now                -> stop, write nothing
 ├── BlobConflict                  the name exists with other content             -> failed
+├── QuotaExceeded                 somebody's share is used up                    -> refused; later, or less
 ├── IllegalTransition             the table of transitions does not allow it     -> programming error
 ├── AccessRefused                 the caller may not do this                     -> 401, 403, 429
 │   ├── SignInRequired            no credential, or one that is not good
@@ -186,6 +187,13 @@ class BlobConflict(PermanentError):
 
     default_reason = "blob_conflict"
     next_step = "Choose another destination or remove the blob after a look at it."
+
+
+class QuotaExceeded(OpenDrapeError):
+    """Somebody's share is used up; ``reason`` says of what."""
+
+    default_reason = "quota_exceeded"
+    next_step = "Try again later, or with less; the share is a setting."
 
 
 class IllegalTransition(OpenDrapeError):

@@ -43,6 +43,7 @@ class KeySettings(_Group):
     )
     map_key_file: Path | None = Field(default=None, description="default: keys/map.json in the state folder")
     receipt_key_file: Path | None = Field(default=None, description="default: keys/receipt.pem in the state folder")
+    webhook_key_file: Path | None = Field(default=None, description="default: keys/webhook.key in the state folder")
 
 
 class PseudonymSettings(_Group):
@@ -259,6 +260,45 @@ class FrameSettings(_Group):
     cleanup_hours: float = Field(default=6.0, gt=0, description="how often expired tokens and pictures are removed")
 
 
+class UploadSettings(_Group):
+    """What may be uploaded."""
+
+    folder: Path | None = Field(default=None, description="where uploads lie; default: uploads in the state folder")
+    max_bytes: int = Field(default=2**40, gt=0, description="size of one upload")
+    open_per_user: int = Field(default=20, gt=0, description="uploads that one user may have open")
+    bytes_per_user_and_day: int = Field(default=4 * 2**40, gt=0, description="bytes one user may upload in 24 hours")
+    reserve_bytes: int = Field(default=2**30, ge=0, description="disk space that uploads leave free")
+    expire_seconds: float = Field(default=48 * 3600.0, gt=0, description="an upload left lying this long is removed")
+    piece_bytes: int = Field(default=4 * 2**20, ge=2**16, description="bytes kept in memory before they are stored")
+    policy: str = Field(default="faces", description="policy of an upload that names none")
+
+
+class DoorSettings(_Group):
+    """What the HTTP door allows."""
+
+    burst_requests: int = Field(default=200, gt=0, description="requests that one caller may make at once")
+    requests_per_second: float = Field(default=20.0, gt=0, description="requests of one caller, in the long run")
+    idempotency_seconds: float = Field(default=24 * 3600.0, gt=0, description="how long an Idempotency-Key is known")
+    event_streams: int = Field(default=64, gt=0, description="event streams open at a time in one process")
+    event_poll_seconds: float = Field(default=0.5, gt=0, description="how often an event stream looks for news")
+    event_comment_seconds: float = Field(default=15.0, gt=0, description="silence before a keep-alive comment")
+
+
+class WebhookSettings(_Group):
+    """Telling others."""
+
+    per_user: int = Field(default=10, gt=0, description="webhooks that one user may have")
+    allow_networks: tuple[str, ...] = Field(
+        default=(), description='private networks that webhooks may go to, as a JSON list, e.g. `["10.1.2.0/24"]`'
+    )
+    allow_http: bool = Field(default=False, description="also without TLS")
+    timeout_seconds: float = Field(default=5.0, gt=0, description="time a receiver has to answer")
+    max_attempts: int = Field(default=12, ge=1, description="attempts of one delivery")
+    first_retry_seconds: float = Field(default=5.0, gt=0, description="first delay; triples, with jitter")
+    longest_retry_seconds: float = Field(default=12 * 3600.0, gt=0, description="longest delay between attempts")
+    keep_seconds: float = Field(default=7 * 86400.0, gt=0, description="how long ended deliveries are shown")
+
+
 class LogSettings(_Group):
     """Logging."""
 
@@ -294,6 +334,9 @@ class Settings(BaseSettings):
     access: AccessSettings = AccessSettings()
     oidc: OidcSettings = OidcSettings()
     audit: AuditSettings = AuditSettings()
+    uploads: UploadSettings = UploadSettings()
+    door: DoorSettings = DoorSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     log: LogSettings = LogSettings()
     bus: BusSettings = BusSettings()
 
@@ -323,6 +366,16 @@ class Settings(BaseSettings):
         return self.audit.anchor_file or self.state_dir / "audit.anchors"
 
     @property
+    def webhook_key_path(self) -> Path:
+        """The key that the secrets of webhooks are made from."""
+        return self.keys.webhook_key_file or self.state_dir / "keys" / "webhook.key"
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Originals that came by HTTP, while they arrive and after."""
+        return self.uploads.folder or self.state_dir / "uploads"
+
+    @property
     def key_map_path(self) -> Path:
         """The encrypted map."""
         return self.keys.map_file or self.state_dir / "key_map.sqlite3"
@@ -345,7 +398,13 @@ class Settings(BaseSettings):
     @property
     def private_folders(self) -> tuple[Path, ...]:
         """What must never be shared, emptied by hand or taken for videos: nothing else belongs in these folders."""
-        beneath = (self.map_key_path.parent, self.receipt_key_path.parent, self.work_dir, self.scratch_dir)
+        beneath = (
+            self.map_key_path.parent,
+            self.receipt_key_path.parent,
+            self.work_dir,
+            self.scratch_dir,
+            self.uploads_dir,
+        )
         return (*beneath, self.models_dir)
 
     @property

@@ -19,6 +19,7 @@ from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.access import SqlAccessStore
 from opendrape.adapters.sql.audit_trail import SqlAuditTrail
 from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
+from opendrape.adapters.sql.door import open_door
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.audit.office import AuditOffice
 from opendrape.domain.access import Role
@@ -88,7 +89,7 @@ class ManualClock(SystemClock):
 
 
 @contextlib.contextmanager
-def gateway_container(folder: Path) -> Iterator[Any]:
+def gateway_container(folder: Path, **more: Any) -> Iterator[Any]:
     """What ``create_app`` needs: a real catalogue, a clock that stands still, dependencies that can be broken."""
     clock = ManualClock()
     catalogue = open_catalogue(f"sqlite:///{folder / 'catalogue.sqlite3'}", clock=clock, retry=RetryRule())
@@ -97,6 +98,7 @@ def gateway_container(folder: Path) -> Iterator[Any]:
     trail, anchors = SqlAuditTrail(catalogue.database, clock=clock), AnchorFile(folder / "audit.anchors")
     audit = AuditOffice(trail, new_audit_keys(), anchors, clock)
     settings = Settings(state_dir=folder, destination=folder / "out")
+    settings = Settings(state_dir=folder, destination=folder / "out", **more)
     try:
         yield SimpleNamespace(
             settings=settings,
@@ -106,11 +108,12 @@ def gateway_container(folder: Path) -> Iterator[Any]:
             audit=audit,
             frames=catalogue.requests_for_frames,
             segments=catalogue.segments,
-            policies=PolicyShelf(settings.policy_folders, LocalBlobStore(folder / "policies")),
             key_map=Breakable(),
             work_blobs=Breakable(),
             destination_blobs=Breakable(),
             metrics=Metrics(),
+            policies=PolicyShelf(settings.policy_folders, LocalBlobStore(folder / "policies")),
+            door=open_door(catalogue, clock),
         )
     finally:
         catalogue.close()

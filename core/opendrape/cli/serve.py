@@ -16,7 +16,7 @@ from opendrape.cli.terminal import Terminal
 from opendrape.cli.watching import WatchedFolder
 from opendrape.embedded import embedded
 from opendrape.logging import configure, log_uncaught_exceptions
-from opendrape.serving.threads import Services
+from opendrape.serving.threads import Runnable, Services
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -66,7 +66,7 @@ def serve(
     with container.resources:
         container.policies.remember(chosen)
         door = _door(container, terminal, host, port)
-        with embedded(container, door, notice=terminal.notice) as services:
+        with embedded(container, door, _teller(container), notice=terminal.notice) as services:
             watched = WatchedFolder(container, watch, chosen) if watch else None
             _until_stopped(services, watched, every_seconds)
 
@@ -84,6 +84,12 @@ def _door(container: Container, terminal: Terminal, host: str | None, port: int 
         port=chosen.port if port is None else port,
         terminal=terminal,
     )
+
+
+def _teller(container: Container) -> Runnable:
+    from opendrape_gateway.composition import build_webhook_sender
+
+    return build_webhook_sender(container)
 
 
 def _until_stopped(services: Services, watched: WatchedFolder | None, every_seconds: float) -> None:

@@ -8,10 +8,19 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from opendrape.domain.devices import DeviceProfile
 from opendrape.domain.exact import Seconds
+from opendrape.domain.marked import MarkedRegion
 from opendrape.domain.mask_rule import MaskRule
 from opendrape.domain.output_rules import AudioRule, EncodeRule
 from opendrape.domain.scene_rules import CaseSheetRule, OutOfBodyRule, OverlayRule, checked_pattern
@@ -138,6 +147,17 @@ class Policy(_Rule):
     overlays: OverlayRule | None = Field(default=None, description="fixed overlays by temporal statistics")
     out_of_body: OutOfBodyRule = OutOfBodyRule()
     case_sheet: CaseSheetRule | None = Field(default=None, description="a sheet at the beginning is blacked")
+    marked: tuple[MarkedRegion, ...] = Field(
+        default=(), max_length=1000, description="regions that somebody marked in one video; masked beside all else"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_empty_marks(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A policy without marks keeps the digest that it had before there were marks."""
+        content: dict[str, Any] = serialise(self)
+        if not self.marked:
+            content.pop("marked", None)
+        return content
 
     @property
     def digest(self) -> str:

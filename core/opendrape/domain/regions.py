@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from opendrape.domain.marked import MarkedRegion as MarkedRegion
 from opendrape.domain.policy import PolicyRef
 from opendrape.domain.scene_facts import BodyInterval, SurveyFacts
 from opendrape.domain.sound import SoundFacts
@@ -11,18 +12,6 @@ from opendrape.domain.sound import SoundFacts
 
 class _Facts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MarkedRegion(_Facts):
-    """A region somebody marked: pixels of the stored picture, frames ``[start_frame, end_frame)``, None: to the end."""
-
-    x: int = Field(ge=0)
-    y: int = Field(ge=0)
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
-    start_frame: int = Field(default=0, ge=0)
-    end_frame: int | None = None
-    must_be_solid: bool = Field(default=False, description="no cosmetic effect will do, whatever the policy says")
 
 
 class FrameAccount(_Facts):

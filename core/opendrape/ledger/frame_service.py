@@ -86,7 +86,7 @@ class FrameService:
         """
         policy = self.parts.policies.get(level)
         own = self.parts.policies.by_reference(self.parts.catalogue.asset(asset_id).policy)
-        of_the_video = {name: getattr(own, name, None) for name in OF_THE_VIDEO}
+        of_the_video = {name: getattr(own, name) for name in OF_THE_VIDEO}
         kept = {name: value for name, value in of_the_video.items() if value and not getattr(policy, name)}
         return policy.model_copy(update=kept)
 

@@ -12,7 +12,8 @@ from typing import Protocol
 class SourceRecord:
     """Where an asset came from. Identity: lives only inside the encrypted map and in memory.
 
-    ``mtime_ns`` and ``size_bytes`` as the file had them when it was digested.
+    ``mtime_ns`` and ``size_bytes`` as the file had them when it was digested. ``original_name``: what the file was
+    called by whoever sent it, when it lies here under another name.
     """
 
     path: str
@@ -20,6 +21,7 @@ class SourceRecord:
     mtime_ns: int
     content_sha256: str
     record_number: str | None = None
+    original_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ class KeyMap(Protocol):
 
     def known_source(self, path: str) -> tuple[str, SourceRecord] | None:
         """Asset and record last remembered for this exact path."""
+
+    def forget_source(self, path: str) -> None:
+        """Destroy what is remembered for this exact path. Idempotent."""
 
     def sources(self, asset_id: str) -> Sequence[SourceRecord]:
         """Every remembered source of the asset, latest first. For the pipeline, in memory only."""

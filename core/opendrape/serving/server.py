@@ -34,7 +34,7 @@ def run(
     requests get five seconds to end. Signals stay with the caller.
     ``ConfigurationError`` when the address cannot be bound or the app does not start.
     """
-    app.state.listens_on = host
+    app.state.listens_on, app.state.stopping = host, stop
     with _listening(host, port) as listener:
         bound = int(listener.getsockname()[1])
         server = _Server(_config(app), stop=stop, on_ready=lambda: on_ready(bound))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from opendrape import __version__
@@ -17,28 +18,43 @@ from opendrape.serving.health import Check, HealthMonitor
 from opendrape.serving.process import ServicePlan
 from opendrape_gateway import (
     audit_routes,
+    form_routes,
     frame_routes,
+    happening_routes,
     key_routes,
     segment_routes,
     service_routes,
+    upload_routes,
+    video_papers,
     video_routes,
+    webhook_routes,
 )
 from opendrape_gateway.body_limit import BodyLimit
 from opendrape_gateway.desk import Desk, GatewayContainer
 from opendrape_gateway.front import Front
 from opendrape_gateway.gate import Gate, metrics_are_open
 from opendrape_gateway.openapi_security import say_who_may
+from opendrape_gateway.outside import Outside
 from opendrape_gateway.problems import Problem, install_problem_handlers
+from opendrape_gateway.rates import RateHeaders, within_rate
+from opendrape_gateway.refusal import install_refusals
 from opendrape_gateway.sign_in import Doorkeeper
 from opendrape_gateway.tokens import issued_tokens
+from opendrape_gateway.webhook_secrets import WebhookSecrets
+from opendrape_gateway.webhook_sending import WebhookSender
 
 _ROUTERS = (
     service_routes.router,
     video_routes.router,
+    video_papers.router,
+    segment_routes.router,
+    frame_routes.router,
+    happening_routes.router,
+    form_routes.router,
+    upload_routes.router,
+    webhook_routes.router,
     key_routes.router,
     audit_routes.router,
-    frame_routes.router,
-    segment_routes.router,
 )
 _STREAMING = ("/api/uploads/",)
 """Below these, bodies may be long: their routes bound them themselves."""
@@ -53,10 +69,23 @@ def create_app(container: GatewayContainer, *, more_checks: Mapping[str, Check] 
     app = _bare_app()
     app.state.desk = desk
     _watch(desk)
-    app.state.listens_on = container.settings.gateway.host
+    app.state.listens_on, app.state.stopping = container.settings.gateway.host, threading.Event()
     _guard(app, container)
+    app.add_middleware(RateHeaders)
     app.add_middleware(Front, metrics=desk.metrics, monotonic=container.clock.monotonic)
     return app
+
+
+def build_webhook_sender(container: GatewayContainer) -> WebhookSender:
+    """What tells receivers; runs in any process, any number of times."""
+    rules = container.settings.webhooks
+    return WebhookSender(
+        webhooks=container.door.webhooks,
+        keys=WebhookSecrets(container.settings.webhook_key_path),
+        rules=rules,
+        clock=container.clock,
+        outside=Outside(rules.allow_networks, rules.allow_http),
+    )
 
 
 def describe_api() -> dict[str, Any]:
@@ -76,8 +105,9 @@ def _bare_app() -> FastAPI:
         redirect_slashes=False,  # a redirect would echo the query
     )
     for router in _ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[] if router is service_routes.router else [Depends(within_rate)])
     install_problem_handlers(app)
+    install_refusals(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -135,8 +165,8 @@ def _watch(desk: Desk) -> None:
 
 PLAN = ServicePlan(
     name="gateway",
-    workers=lambda container, _notice: [FrameCleaner(container)],
+    workers=lambda container, _notice: (build_webhook_sender(container), FrameCleaner(container)),
     checks=lambda _container: {},  # the gateway's own door asks: see _health_of
     door=create_app,
 )
-"""The HTTP door; what expired behind it is removed."""
+"""The HTTP door, what tells webhooks, and what removes expired results."""

@@ -8,17 +8,25 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from opendrape.audit.office import AuditOffice
+from opendrape.domain.policy import Policy, PolicyRef
 from opendrape.ledger.frame_wishes import Levels
 from opendrape.metrics import Metrics
 from opendrape.ports.access import AccessStore
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
+from opendrape.ports.door import DoorRecords
 from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
 from opendrape.ports.segments import Segments
 from opendrape.serving.health import HealthMonitor
 from opendrape.settings import Settings
+
+
+class Policies(Levels, Protocol):
+    """Where a policy's name leads; ``PolicyInvalid`` for one that is not here."""
+
+    def by_reference(self, ref: PolicyRef) -> Policy: ...
 
 
 class GatewayContainer(Protocol):
@@ -40,9 +48,6 @@ class GatewayContainer(Protocol):
     def segments(self) -> Segments: ...
 
     @property
-    def policies(self) -> Levels: ...
-
-    @property
     def access(self) -> AccessStore: ...
 
     @property
@@ -59,6 +64,12 @@ class GatewayContainer(Protocol):
 
     @property
     def metrics(self) -> Metrics: ...
+
+    @property
+    def policies(self) -> Policies: ...
+
+    @property
+    def door(self) -> DoorRecords: ...
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from opendrape.domain.access import Caller, Role, Scope
+from opendrape.domain.access import Caller, Role
 from opendrape.domain.frames import FrameRequest, FrameState
 from opendrape.errors import NotFound, StorageUnavailable
 from opendrape.ledger.frame_service import FrameService, archive_of
 from opendrape.ledger.frame_wishes import FramesRefused
 from opendrape.ports.frames import FrameFilter
+from opendrape_gateway.acting import Downloader, Reader, Writer
 from opendrape_gateway.blob_response import BlobResponse
-from opendrape_gateway.callers import must_see, needs
+from opendrape_gateway.callers import must_see
 from opendrape_gateway.desk import AtDesk, Desk
 from opendrape_gateway.frame_answers import (
     DownloadToken,
@@ -30,15 +32,13 @@ from opendrape_gateway.frame_answers import (
     ListedFrames,
 )
 from opendrape_gateway.problems import InvalidParameter, documented, problem_response
+from opendrape_gateway.sight import may_see_video
 
 router = APIRouter(prefix="/api/frames/anonymize", tags=["frames"])
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST_OFFSET = 10_000_000
 
-Reader = Annotated[Caller, Depends(needs(scope=Scope.READ))]
-Writer = Annotated[Caller, Depends(needs(scope=Scope.WRITE))]
-Downloader = Annotated[Caller, Depends(needs(scope=Scope.DOWNLOAD))]
 RequestId = Annotated[str, Path(description="as the start answered it")]
 _BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": FramesWish.model_json_schema()}}}
@@ -180,7 +180,9 @@ def cancel(desk: AtDesk, caller: Writer, request_id: RequestId) -> FramesCancell
 def _start(request: Request, desk: Desk, caller: Caller, wish: object) -> Response | FramesStarted:
     service = _service(desk)
     try:
-        taken = service.start(wish, owner=caller.subject, actor=caller.subject)
+        taken = service.start(
+            wish, owner=caller.subject, actor=caller.subject, sees=partial(may_see_video, desk, caller)
+        )
     except FramesRefused as refused:
         return _refusal(request, refused)
     return FramesStarted(

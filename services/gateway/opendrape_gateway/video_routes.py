@@ -1,83 +1,100 @@
-"""Which addresses list and show videos: keyset pages with a Link header, entity tags, problems for every error."""
+"""Which addresses list, show, cancel and retry videos: keyset pages with a Link header, entity tags, problems."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 
-from opendrape.domain.access import Scope
-from opendrape.errors import NotFound
-from opendrape_gateway.callers import needs
+from opendrape_gateway.acting import Reader, Writer, sees_everything
+from opendrape_gateway.addresses import at
 from opendrape_gateway.desk import AtDesk
+from opendrape_gateway.entity_tags import TAG, tagged
+from opendrape_gateway.idempotency import PARAMETER, IdempotentRoute
 from opendrape_gateway.problems import documented
-from opendrape_gateway.schemas import Video, VideoList, VideoState
-from opendrape_gateway.videos import list_videos, show_video
+from opendrape_gateway.schemas import Video, VideoList, VideoState, VideoSummary
+from opendrape_gateway.sight import ASSET_ID, SeenVideo
+from opendrape_gateway.videos import list_videos, show_video, summary_of
 
-router = APIRouter(tags=["videos"], dependencies=[Depends(needs(scope=Scope.READ))])
+router = APIRouter(tags=["videos"], route_class=IdempotentRoute)
 
-_ASSET_ID = r"[a-z0-9-]{1,64}"
 _LINK = {"Link": {"description": 'rel="next", when there is a next page', "schema": {"type": "string"}}}
-_TAG = {"ETag": {"description": "tag of this representation", "schema": {"type": "string"}}}
+_OF_ONE = documented(401, 403, 404, 421, 422, 429, 500, 503)
 
 
-@router.get(
+@at(
+    router.get,
     "/api/videos/",
     operation_id="listVideos",
     summary="List videos",
     responses={200: {"headers": _LINK}, **documented(401, 403, 421, 422, 429, 500, 503)},
 )
-@router.get("/api/videos", include_in_schema=False)
 def list_all(
     desk: AtDesk,
+    caller: Reader,
     response: Response,
     state: Annotated[VideoState | None, Query(description="only videos in this state")] = None,
-    after: Annotated[str | None, Query(pattern=f"^{_ASSET_ID}$", description="id of the last video seen")] = None,
+    subject: Annotated[str | None, Query(pattern=f"^{ASSET_ID}$", description="only of this patient")] = None,
+    after: Annotated[str | None, Query(pattern=f"^{ASSET_ID}$", description="id of the last video seen")] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="videos per page")] = 50,
 ) -> VideoList:
-    """Videos in id order. Follow the Link header, or pass ``next_after`` as ``after``."""
-    page = list_videos(desk.catalogue, state=state, after=after, limit=limit)
+    """The caller's own videos (an administrator's: all) in id order. Follow the Link header, or pass ``next_after``."""
+    owner = None if sees_everything(caller) else caller.subject
+    shelf = desk.container.door.videos
+    page = list_videos(shelf, state=state, owner=owner, subject=subject, after=after, limit=limit)
     if page.next_after:
-        asked = {"after": page.next_after, "limit": limit} | ({"state": state.value} if state else {})
+        asked = {"after": page.next_after, "limit": limit}
+        asked |= {"state": state.value} if state else {}
+        asked |= {"subject": subject} if subject else {}
         # relative to the request's own address: right behind any proxy, and nothing of the Host header comes back
         response.headers["Link"] = f'<?{urlencode(asked)}>; rel="next"'
     return page
 
 
-@router.get(
+@at(
+    router.get,
     "/api/videos/{asset_id}/",
     operation_id="getVideo",
     summary="Show one video",
     response_model=Video,
     responses={
-        200: {"headers": _TAG},
+        200: {"headers": TAG},
         304: {"description": "Not Modified: the tag in If-None-Match is still right"},
-        **documented(401, 403, 404, 421, 422, 429, 500, 503),
+        **_OF_ONE,
     },
 )
-@router.get("/api/videos/{asset_id}", include_in_schema=False)
 def show_one(
     desk: AtDesk,
-    asset_id: Annotated[str, Path(description="the asset's pseudonym")],
+    video: SeenVideo,
     if_none_match: Annotated[str | None, Header(description="tags the client already has")] = None,
 ) -> Response:
     """State, progress, reason, policy, media facts and chunks."""
-    if not re.fullmatch(_ASSET_ID, asset_id):
-        raise NotFound
-    content = show_video(desk.catalogue, asset_id).model_dump_json().encode()
-    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if _matches(if_none_match, tag):
-        return Response(status_code=304, headers=headers)
-    return Response(content, media_type="application/json", headers=headers)
+    shown = show_video(desk.catalogue, desk.container.door.videos, video)
+    return tagged(shown.model_dump_json().encode(), if_none_match)
 
 
-def _matches(if_none_match: str | None, tag: str) -> bool:
-    """RFC 9110, 13.1.2: weak comparison with any listed tag, or ``*``."""
-    if if_none_match is None:
-        return False
-    listed = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
-    return "*" in listed or tag in listed
+@at(
+    router.post,
+    "/api/videos/{asset_id}/cancel/",
+    operation_id="cancelVideo",
+    summary="Cancel a video's work",
+    responses={**_OF_ONE, **documented(400, 409)},
+    openapi_extra={"parameters": [PARAMETER]},
+)
+def cancel(desk: AtDesk, video: SeenVideo, caller: Writer) -> VideoSummary:
+    """Ends the journey and every open piece of work. 409 when it is over already."""
+    return summary_of(desk.container.door.videos, desk.catalogue.cancel(video.asset_id, actor=caller.subject))
+
+
+@at(
+    router.post,
+    "/api/videos/{asset_id}/retry/",
+    operation_id="retryVideo",
+    summary="Start again what failed, was cancelled or quarantined",
+    responses={**_OF_ONE, **documented(400, 409)},
+    openapi_extra={"parameters": [PARAMETER]},
+)
+def retry(desk: AtDesk, video: SeenVideo, caller: Writer) -> VideoSummary:
+    """Under the same policy; finished pieces are kept. 409 in any other state, so of many at once exactly one wins."""
+    return summary_of(desk.container.door.videos, desk.catalogue.retry(video.asset_id, actor=caller.subject))

@@ -10,6 +10,8 @@ from opendrape.ledger.worker import Worker
 from opendrape.metrics import MeteredHandler
 from opendrape.serving.process import ServicePlan
 from opendrape_ingest.plan import PlanHandler
+from opendrape_ingest.record_number import RecordNumberRule
+from opendrape_ingest.uploads import UploadIntake
 
 
 def build_ingest(container: Container) -> list[Worker]:
@@ -31,6 +33,19 @@ def build_ingest(container: Container) -> list[Worker]:
         heartbeat_seconds=settings.work.heartbeat_seconds,
     )
     return [worker]
+
+
+def build_upload_intake(container: Container) -> UploadIntake:
+    """What takes complete uploads up. ``ConfigurationError`` when the record number pattern cannot be used."""
+    return UploadIntake(
+        uploads=container.door.uploads,
+        catalogue=container.catalogue,
+        key_map=container.key_map,
+        policies=container.policies,
+        clock=container.clock,
+        settings=container.settings,
+        record_number=RecordNumberRule(container.settings.pseudonym.record_number_pattern),
+    )
 
 
 PLAN = ServicePlan(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from opendrape.domain.policy import PolicyRef
 from opendrape.domain.states import ASSET_TERMINAL
@@ -32,11 +32,14 @@ class Register:
         """The digest remembered for this very file, while size and modification time are what they were."""
         return _remembered_digest(self.key_map, self.root, found)
 
-    def take_in(self, found: Found, content_sha256: str) -> ScannedFile:
-        """Pseudonyms, source record and ledger row, in this order: a crash between two is mended by the next scan."""
+    def take_in(self, found: Found, content_sha256: str, *, original_name: str | None = None) -> ScannedFile:
+        """Pseudonyms, source record and ledger row, in this order: a crash between two is mended by the next scan.
+
+        ``original_name``: what an uploaded file was called; the record number is looked for there then.
+        """
         path = self.root / found.relative
         asset_id = self.key_map.asset_pseudonym(content_sha256)
-        record_number = self.record_number.find(found.relative)
+        record_number = self.record_number.find(PurePath(original_name) if original_name else found.relative)
         subject_id = self.key_map.subject_pseudonym(record_number) if record_number else None
         record = SourceRecord(
             path=str(path),
@@ -44,6 +47,7 @@ class Register:
             mtime_ns=found.mtime_ns,
             content_sha256=content_sha256,
             record_number=record_number,
+            original_name=original_name,
         )
         if self.key_map.known_source(record.path) != (asset_id, record):
             self.key_map.remember_source(asset_id, record, subject_id=subject_id)

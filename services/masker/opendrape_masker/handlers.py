@@ -78,6 +78,7 @@ class MaskHandler:
                     span=self._chunk(lease).span,
                     policy=policy,
                     folder=folder,
+                    regions=policy.marked,
                     on_progress=progress,
                 )
             name = f"chunks/{lease.asset_id}/{lease.policy.label}/{lease.chunk:05d}-{answer.sha256[:16]}"

@@ -199,6 +199,7 @@ def test_a_catalogue_that_is_gone_turns_everything_that_needs_it_to_503(
     assert ask(app, "/health/ready").status_code == 200
     for name in ("check", "assets", "queue_depth"):
         monkeypatch.setattr(type(container.catalogue), name, gone)
+    monkeypatch.setattr(type(container.door.videos), "page", gone)
     container.clock.seconds += 1.0
     assert ask(app, "/health/ready").status_code == 503
     assert is_problem(ask(app, "/api/videos/"), 503)["reason"] == "catalogue_unavailable"
@@ -253,7 +254,7 @@ def test_a_bug_is_a_problem_without_a_word_about_it(
     def bug(*_: object, **__: object) -> None:
         raise RuntimeError("cannot open /data/Patientovich.mp4")
 
-    monkeypatch.setattr(type(container.catalogue), "assets", bug)
+    monkeypatch.setattr(type(container.door.videos), "page", bug)
     response = ask(app, "/api/videos/")
     assert is_problem(response, 500)["reason"] == "unexpected"
     assert "Patientovich" not in response.text
@@ -351,6 +352,7 @@ def test_operations_have_stable_ids_and_documented_problems() -> None:
         *("startFrames", "getFramesStatus", "downloadFrames", "makeFramesToken", "listFrames", "getFramesHealth"),
         *("cancelFrames", "listSegments", "addSegment", "getSegment", "replaceSegment", "removeSegment"),
     }
+    assert {"getLiveness", "getReadiness", "getHealth", "getMetrics", "listVideos", "getVideo"} <= set(operations)
     for operation in operations.values():
         for status, answer in operation["responses"].items():
             if int(status) >= 400 and status != "503":

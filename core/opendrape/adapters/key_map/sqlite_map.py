@@ -110,6 +110,13 @@ class SqliteKeyMap(KeyMap):
         row = self._rows.find(Kind.SOURCE, self._seals.blind(Kind.SOURCE, path))
         return (row.pseudonym, self._record(row)) if row else None
 
+    def forget_source(self, path: str) -> None:
+        """See the port. Overwritten in the file; its log is emptied at the next destruction or close."""
+        blind = self._seals.blind(Kind.SOURCE, path)
+        with self._rows.transaction():
+            row = self._rows.find(Kind.SOURCE, blind)
+            self._rows.delete([row] if row else [])
+
     def sources(self, asset_id: str) -> Sequence[SourceRecord]:
         """See the port."""
         return tuple(self._record(row) for row in self._rows.named(Kind.SOURCE, asset_id))

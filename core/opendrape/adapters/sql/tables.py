@@ -57,6 +57,7 @@ assets = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Index(None, "state", "asset_id"),
+    Index(None, "subject_id", "asset_id"),
 )
 
 media_info = Table(

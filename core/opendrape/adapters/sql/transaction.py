@@ -11,9 +11,13 @@ from sqlalchemy import Connection, insert
 
 from opendrape.adapters.sql.database import Database
 from opendrape.adapters.sql.tables import audit_events, outbox
+from opendrape.adapters.sql.webhook_tables import note_for_webhooks
 from opendrape.domain.audit import AuditEvent
+from opendrape.domain.states import AssetState
 from opendrape.domain.work import RetryRule, WorkKind
 from opendrape.ports.clock import Clock
+
+_TOLD = frozenset(f"asset.{state}" for state in AssetState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,14 @@ class Transaction:
             | {"facts": event.facts}
             for event in events
         ]
-        self.connection.execute(insert(audit_events), rows)
+        if not any(event.action in _TOLD for event in events):
+            self.connection.execute(insert(audit_events), rows)
+            return
+        statement = insert(audit_events).returning(audit_events.c.event_id, sort_by_parameter_order=True)
+        numbers = self.connection.execute(statement, rows).scalars().all()
+        for event, number in zip(events, numbers, strict=True):
+            if event.action in _TOLD:
+                note_for_webhooks(self.connection, number)
 
     def ring(self, kind: WorkKind, due_at: datetime, *item_ids: int) -> None:
         """Ask for a ring for each item once it is due."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from opendrape.adapters.sql import upload_tables, webhook_tables  # noqa: F401 - their tables belong to METADATA
 from opendrape.adapters.sql.tables import METADATA
 
 context.configure(

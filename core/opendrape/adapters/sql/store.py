@@ -1,0 +1,39 @@
+"""What every adapter on the catalogue's database shares: transactions with a time, and rows that are made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from opendrape.adapters.sql.database import Database
+from opendrape.adapters.sql.transaction import Transaction
+from opendrape.domain.work import RetryRule
+from opendrape.ports.clock import Clock
+
+
+class SqlStore:
+    """A port's tables in the catalogue's database; threads may share one."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    @contextmanager
+    def _reading(self) -> Iterator[Transaction]:
+        with self._database.read() as connection:
+            yield Transaction(connection, self._clock.now(), RetryRule())
+
+    @contextmanager
+    def _writing(self) -> Iterator[Transaction]:
+        with self._database.write() as connection:
+            yield Transaction(connection, self._clock.now(), RetryRule())
+
+
+def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
+    """Insert unless a row of this key is there; True when it was inserted. Two at once: one waits for the other."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount == 1

@@ -1,0 +1,108 @@
+"""How many requests may a caller make: one rate for all replicas, asked for in cheap handfuls (H-08)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from opendrape.domain.access import Caller
+from opendrape.ports.buckets import Buckets, Rate
+from opendrape_gateway.callers import the_caller
+from opendrape_gateway.desk import desk_of
+from opendrape_gateway.refusal import Refusal
+
+_SCOPE_KEY: Final = "opendrape.rate"
+_HANDFULS: Final = 10
+_MOST_CALLERS: Final = 10_000
+
+
+@dataclass
+class _Purse:
+    """What this process has drawn for one caller and not yet spent."""
+
+    tokens: float = 0.0
+    left: float = 0.0
+    empty_until: float = 0.0
+
+
+class RateGate:
+    """Spends tokens of shared buckets. One object a process, used on its event loop only."""
+
+    def __init__(self, buckets: Buckets, rate: Rate, monotonic: Callable[[], float]) -> None:
+        self._buckets, self._rate, self._monotonic = buckets, rate, monotonic
+        self._purses: OrderedDict[str, _Purse] = OrderedDict()
+
+    async def spend(self, subject: str) -> dict[str, str]:
+        """One request of this caller: the headers that say what is left. ``Refusal`` 429 when nothing is."""
+        bucket_id = hashlib.sha256(f"rate:{subject}".encode()).hexdigest()
+        purse = self._purse(bucket_id)
+        if purse.tokens < 1 and self._monotonic() >= purse.empty_until:
+            want = max(1.0, self._rate.burst / _HANDFULS)
+            drawn = await asyncio.to_thread(self._buckets.draw, bucket_id, want=want, rate=self._rate)
+            purse.tokens, purse.left = purse.tokens + drawn.tokens, drawn.left
+            purse.empty_until = self._monotonic() + drawn.seconds_until_next if not drawn.tokens else 0.0
+        if purse.tokens < 1:
+            wait = max(1, math.ceil(purse.empty_until - self._monotonic()))
+            raise Refusal(429, "rate_limited", headers={"Retry-After": str(wait)})
+        purse.tokens -= 1
+        return self.headers(purse.tokens + purse.left)
+
+    def headers(self, left: float) -> dict[str, str]:
+        """RateLimit and RateLimit-Policy, as the IETF draft writes them."""
+        window = math.ceil(self._rate.burst / self._rate.per_second)
+        missing = max(0.0, self._rate.burst - left)
+        return {
+            "RateLimit-Policy": f'"caller";q={math.floor(self._rate.burst)};w={window}',
+            "RateLimit": f'"caller";r={max(0, math.floor(left))};t={math.ceil(missing / self._rate.per_second)}',
+        }
+
+    def _purse(self, bucket_id: str) -> _Purse:
+        purse = self._purses.setdefault(bucket_id, _Purse())
+        self._purses.move_to_end(bucket_id)
+        if len(self._purses) > _MOST_CALLERS:
+            self._purses.popitem(last=False)
+        return purse
+
+
+class RateHeaders:
+    """ASGI middleware: writes what ``within_rate`` found into whatever answer comes, problems too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and _SCOPE_KEY in scope:
+                MutableHeaders(scope=message).update(scope[_SCOPE_KEY])
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+async def within_rate(request: Request, caller: Annotated[Caller, Depends(the_caller)]) -> None:
+    """A dependency of every route but health and figures. A request is counted once, however often it is asked."""
+    if _SCOPE_KEY in request.scope:
+        return
+    gate = _gate(request)
+    request.scope[_SCOPE_KEY] = gate.headers(0.0)  # for the refusal
+    request.scope[_SCOPE_KEY] = await gate.spend(caller.subject)
+
+
+def _gate(request: Request) -> RateGate:
+    state = request.app.state
+    if not hasattr(state, "rate_gate"):
+        container = desk_of(request).container
+        rules = container.settings.door
+        rate = Rate(burst=rules.burst_requests, per_second=rules.requests_per_second)
+        state.rate_gate = RateGate(container.door.buckets, rate, container.clock.monotonic)
+    gate: RateGate = state.rate_gate
+    return gate
