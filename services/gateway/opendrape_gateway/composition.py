@@ -49,6 +49,7 @@ _ROUTERS = (
     video_papers.router,
     segment_routes.router,
     frame_routes.router,
+    frame_routes.open_router,
     happening_routes.router,
     form_routes.router,
     upload_routes.router,
@@ -56,6 +57,7 @@ _ROUTERS = (
     key_routes.router,
     audit_routes.router,
 )
+_OPEN = (service_routes.router, frame_routes.open_router)
 _STREAMING = ("/api/uploads/",)
 """Below these, bodies may be long: their routes bound them themselves."""
 
@@ -105,7 +107,7 @@ def _bare_app() -> FastAPI:
         redirect_slashes=False,  # a redirect would echo the query
     )
     for router in _ROUTERS:
-        app.include_router(router, dependencies=[] if router is service_routes.router else [Depends(within_rate)])
+        app.include_router(router, dependencies=[] if router in _OPEN else [Depends(within_rate)])
     install_problem_handlers(app)
     install_refusals(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

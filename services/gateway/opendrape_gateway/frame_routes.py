@@ -31,10 +31,13 @@ from opendrape_gateway.frame_answers import (
     FramesWish,
     ListedFrames,
 )
+from opendrape_gateway.idempotency import PARAMETER, IdempotentRoute
 from opendrape_gateway.problems import InvalidParameter, documented, problem_response
 from opendrape_gateway.sight import may_see_video
 
 router = APIRouter(prefix="/api/frames/anonymize", tags=["frames"])
+open_router = APIRouter(prefix="/api/frames/anonymize", tags=["frames"])
+"""Health: nobody signs in for it."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST_OFFSET = 10_000_000
@@ -51,20 +54,24 @@ _ZIP: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post(
-    "/",
-    operation_id="startFrames",
-    summary="Ask for masked frames of segments",
-    status_code=202,
-    response_model=FramesStarted,
-    openapi_extra=_BODY,
-    responses=documented(401, 403, 404, 409, 413, 421, 422, 429, 500, 503),
-)
-@router.post("", include_in_schema=False, status_code=202, response_model=FramesStarted)
 async def start(request: Request, desk: AtDesk, caller: Writer) -> Any:
     """Every fault of the wish is told at once. The same frames twice at a time are refused (409)."""
     wish = _json(await request.body())
     return await run_in_threadpool(_start, request, desk, caller, wish)
+
+
+_START: dict[str, Any] = {"methods": ["POST"], "status_code": 202, "response_model": FramesStarted}
+router.add_api_route(
+    "/",
+    start,
+    operation_id="startFrames",
+    summary="Ask for masked frames of segments",
+    openapi_extra=_BODY | {"parameters": [PARAMETER]},
+    responses=documented(400, 401, 403, 404, 409, 413, 421, 422, 429, 500, 503),
+    route_class_override=IdempotentRoute,
+    **_START,
+)
+router.add_api_route("", start, include_in_schema=False, route_class_override=IdempotentRoute, **_START)
 
 
 @router.get(
@@ -154,10 +161,10 @@ def list_all(
     return FramesList(count=count, limit=limit, offset=offset, requests=[ListedFrames.of(one) for one in found])
 
 
-@router.get(
+@open_router.get(
     "/health/", operation_id="getFramesHealth", summary="How does the service do", responses=documented(421, 500, 503)
 )
-@router.get("/health", include_in_schema=False)
+@open_router.get("/health", include_in_schema=False)
 def health(desk: AtDesk) -> FramesHealth:
     """Workers that were seen lately, requests that wait, measured time, bytes kept; nothing of anybody's requests."""
     return FramesHealth.of(desk.frames.figures())

@@ -39,6 +39,8 @@ class Rule:
 
 OPEN = Rule(is_open=True)
 _NEW_KEY = {"label": "pacs", "roles": ["user"]}
+_REQUEST = {"request_id": "00000000-0000-0000-0000-000000000000"}
+_SEGMENT = {"asset_id": asset_id(1), "segment_id": "1"}
 _KEY = {"key_id": "0123456789ab"}
 RULES: dict[str, Rule] = {
     "GET /health": OPEN,
@@ -48,6 +50,18 @@ RULES: dict[str, Rule] = {
     "GET /api/openapi.json": Rule(EVERYBODY),
     "GET /api/videos/": Rule(EVERYBODY),
     "GET /api/videos/{asset_id}/": Rule(EVERYBODY, path={"asset_id": asset_id(1)}),
+    "GET /api/frames/anonymize/health/": OPEN,
+    "POST /api/frames/anonymize/": Rule(EVERYBODY, Scope.WRITE, body={}),
+    "GET /api/frames/anonymize/requests/": Rule(EVERYBODY),
+    "GET /api/frames/anonymize/status/{request_id}/": Rule(EVERYBODY, path=_REQUEST),
+    "GET /api/frames/anonymize/download/{request_id}/": Rule(EVERYBODY, Scope.DOWNLOAD, path=_REQUEST),
+    "POST /api/frames/anonymize/download/{request_id}/token/": Rule(EVERYBODY, Scope.DOWNLOAD, path=_REQUEST),
+    "DELETE /api/frames/anonymize/{request_id}/": Rule(EVERYBODY, Scope.WRITE, path=_REQUEST),
+    "GET /api/videos/{asset_id}/segments/": Rule(EVERYBODY, path=_SEGMENT),
+    "POST /api/videos/{asset_id}/segments/": Rule(EVERYBODY, Scope.WRITE, path=_SEGMENT, body={}),
+    "GET /api/videos/{asset_id}/segments/{segment_id}/": Rule(EVERYBODY, path=_SEGMENT),
+    "PUT /api/videos/{asset_id}/segments/{segment_id}/": Rule(EVERYBODY, Scope.WRITE, path=_SEGMENT, body={}),
+    "DELETE /api/videos/{asset_id}/segments/{segment_id}/": Rule(EVERYBODY, Scope.WRITE, path=_SEGMENT),
     "GET /api/keys/": Rule(ADMIN, Scope.ADMIN),
     "POST /api/keys/": Rule(ADMIN, Scope.ADMIN, body=_NEW_KEY),
     "POST /api/keys/{key_id}/rotate/": Rule(ADMIN, Scope.ADMIN, path=_KEY),

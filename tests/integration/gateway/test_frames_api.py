@@ -284,6 +284,17 @@ def test_of_ten_simultaneous_starts_exactly_one_wins(ada: httpx.Client, segment:
     assert {is_problem(answer, 409)["reason"] for answer in answers if answer.status_code == 409} == {"same_work"}
 
 
+def test_a_repeated_start_under_one_key_gets_the_same_answer(ada: httpx.Client, segment: int) -> None:
+    """H-04: Idempotency-Key; another wish under that key is refused."""
+    wish = {"video_id": VIDEO, "segment_ids": [segment]}
+    headers = {"Idempotency-Key": str(uuid4())}
+    first, again = (ada.post(f"{BASE}/", json=wish, headers=headers) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json() == again.json()
+    other = ada.post(f"{BASE}/", json=wish | {"output_format": "png"}, headers=headers)
+    assert is_problem(other, 422)["reason"] == "idempotency_key_reused"
+
+
 def test_five_requests_are_open_at_a_time_and_one_more_after_a_cancel(
     client: Callable[..., httpx.Client], ada: httpx.Client
 ) -> None:
