@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from opendrape.domain.frames import FrameArchive, FrameRequest, FrameState, NewFrames
+from opendrape.domain.policy import Policy
 from opendrape.errors import IllegalTransition, LinkExpired
 from opendrape.ledger.frame_wishes import Levels, WishReader
 from opendrape.ports.catalogue import Catalogue
@@ -20,6 +21,9 @@ from opendrape.ports.segments import Segments
 from opendrape.settings import Settings
 
 TOKEN_BYTES = 32
+OF_THE_VIDEO = ("device", "marked")
+"""Fields of a policy that say where something is in this very video; a frame of it hides the same."""
+
 _LONGEST_TOKEN = 128
 
 
@@ -63,7 +67,7 @@ class FrameService:
         """
         parts, limits = self.parts, self.parts.settings.frames
         read = WishReader(parts.catalogue, parts.segments, parts.policies, limits, sees).read(wish)
-        policy = parts.policies.get(read.level)
+        policy = self._policy(read.level, read.asset_id)
         parts.policies.remember(policy)
         new = NewFrames(
             request_id=str(uuid.uuid4()),
@@ -74,6 +78,17 @@ class FrameService:
             segments=read.segments,
         )
         return parts.frames.start(new, limit=limits.max_open_requests, actor=actor)
+
+    def _policy(self, level: str, asset_id: str) -> Policy:
+        """The level's policy with what belongs to the video itself, at every level: its device profile, its marks.
+
+        ``PolicyInvalid`` when the video's own policy is not known any more: what must be hidden would not be known.
+        """
+        policy = self.parts.policies.get(level)
+        own = self.parts.policies.by_reference(self.parts.catalogue.asset(asset_id).policy)
+        of_the_video = {name: getattr(own, name) for name in OF_THE_VIDEO}
+        kept = {name: value for name, value in of_the_video.items() if value and not getattr(policy, name)}
+        return policy.model_copy(update=kept)
 
     # -- estimates --------------------------------------------------------------------------------------------------
     def estimated_seconds(self, request: FrameRequest) -> float | None:

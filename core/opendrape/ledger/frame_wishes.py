@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from opendrape.domain.frames import FORMATS, ChosenSegment
-from opendrape.domain.policy import Policy
+from opendrape.domain.policy import Policy, PolicyRef
 from opendrape.domain.reasons import REASONS
 from opendrape.domain.states import AssetState
 from opendrape.errors import NotFound, OpenDrapeError
@@ -25,6 +25,7 @@ class Levels(Protocol):
 
     def names(self) -> tuple[str, ...]: ...
     def get(self, name: str) -> Policy: ...
+    def by_reference(self, ref: PolicyRef) -> Policy: ...
     def remember(self, policy: Policy) -> None: ...
 
 

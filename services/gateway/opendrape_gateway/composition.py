@@ -53,6 +53,7 @@ _ROUTERS = (
     video_papers.router,
     segment_routes.router,
     frame_routes.router,
+    frame_routes.open_router,
     happening_routes.router,
     form_routes.router,
     upload_routes.router,
@@ -60,6 +61,7 @@ _ROUTERS = (
     key_routes.router,
     audit_routes.router,
 )
+_OPEN = (service_routes.router, frame_routes.open_router)
 
 
 def create_app(container: GatewayContainer, *, more_checks: Mapping[str, Check] | None = None) -> FastAPI:
@@ -107,7 +109,7 @@ def _bare_app() -> FastAPI:
         redirect_slashes=False,  # a redirect would echo the query
     )
     for router in _ROUTERS:
-        app.include_router(router, dependencies=[] if router is service_routes.router else [Depends(within_rate)])
+        app.include_router(router, dependencies=[] if router in _OPEN else [Depends(within_rate)])
     install_problem_handlers(app)
     install_refusals(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -194,4 +196,4 @@ PLAN = ServicePlan(
     checks=lambda _container: {},  # the gateway's own door asks: see _health_of
     door=create_app,
 )
-"""The HTTP door, and what tells webhooks."""
+"""The HTTP door, what tells webhooks, and what removes expired results."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from opendrape.domain.access import Caller, Role, Scope
+from opendrape.domain.access import Caller, Role
 from opendrape.domain.frames import FrameRequest, FrameState
 from opendrape.errors import NotFound, StorageUnavailable
 from opendrape.ledger.frame_service import FrameService, archive_of
 from opendrape.ledger.frame_wishes import FramesRefused
 from opendrape.ports.frames import FrameFilter
+from opendrape_gateway.acting import Downloader, Reader, Writer
 from opendrape_gateway.blob_response import BlobResponse
-from opendrape_gateway.callers import must_see, needs
+from opendrape_gateway.callers import must_see
 from opendrape_gateway.desk import AtDesk, Desk
 from opendrape_gateway.frame_answers import (
     DownloadToken,
@@ -29,17 +31,17 @@ from opendrape_gateway.frame_answers import (
     FramesWish,
     ListedFrames,
 )
+from opendrape_gateway.idempotency import PARAMETER, IdempotentRoute
 from opendrape_gateway.problems import InvalidParameter, documented, problem_response
-from opendrape_gateway.sight import sees
+from opendrape_gateway.sight import may_see_video
 
 router = APIRouter(prefix="/api/frames/anonymize", tags=["frames"])
+open_router = APIRouter(prefix="/api/frames/anonymize", tags=["frames"])
+"""Health: nobody signs in for it."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST_OFFSET = 10_000_000
 
-Reader = Annotated[Caller, Depends(needs(scope=Scope.READ))]
-Writer = Annotated[Caller, Depends(needs(scope=Scope.WRITE))]
-Downloader = Annotated[Caller, Depends(needs(scope=Scope.DOWNLOAD))]
 RequestId = Annotated[str, Path(description="as the start answered it")]
 _BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": FramesWish.model_json_schema()}}}
@@ -52,20 +54,24 @@ _ZIP: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post(
-    "/",
-    operation_id="startFrames",
-    summary="Ask for masked frames of segments",
-    status_code=202,
-    response_model=FramesStarted,
-    openapi_extra=_BODY,
-    responses=documented(401, 403, 404, 409, 413, 421, 422, 429, 500, 503),
-)
-@router.post("", include_in_schema=False, status_code=202, response_model=FramesStarted)
 async def start(request: Request, desk: AtDesk, caller: Writer) -> Any:
     """Every fault of the wish is told at once. The same frames twice at a time are refused (409)."""
     wish = _json(await request.body())
     return await run_in_threadpool(_start, request, desk, caller, wish)
+
+
+_START: dict[str, Any] = {"methods": ["POST"], "status_code": 202, "response_model": FramesStarted}
+router.add_api_route(
+    "/",
+    start,
+    operation_id="startFrames",
+    summary="Ask for masked frames of segments",
+    openapi_extra=_BODY | {"parameters": [PARAMETER]},
+    responses=documented(400, 401, 403, 404, 409, 413, 421, 422, 429, 500, 503),
+    route_class_override=IdempotentRoute,
+    **_START,
+)
+router.add_api_route("", start, include_in_schema=False, route_class_override=IdempotentRoute, **_START)
 
 
 @router.get(
@@ -155,10 +161,10 @@ def list_all(
     return FramesList(count=count, limit=limit, offset=offset, requests=[ListedFrames.of(one) for one in found])
 
 
-@router.get(
+@open_router.get(
     "/health/", operation_id="getFramesHealth", summary="How does the service do", responses=documented(421, 500, 503)
 )
-@router.get("/health", include_in_schema=False)
+@open_router.get("/health", include_in_schema=False)
 def health(desk: AtDesk) -> FramesHealth:
     """Workers that were seen lately, requests that wait, measured time, bytes kept; nothing of anybody's requests."""
     return FramesHealth.of(desk.frames.figures())
@@ -182,7 +188,7 @@ def _start(request: Request, desk: Desk, caller: Caller, wish: object) -> Respon
     service = _service(desk)
     try:
         taken = service.start(
-            wish, owner=caller.subject, actor=caller.subject, sees=lambda asset_id: sees(desk, caller, asset_id)
+            wish, owner=caller.subject, actor=caller.subject, sees=partial(may_see_video, desk, caller)
         )
     except FramesRefused as refused:
         return _refusal(request, refused)

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from opendrape.domain.access import Caller, Scope
 from opendrape.domain.frames import Segment
 from opendrape.domain.timeline import FrameSpan
+from opendrape.domain.work import Asset
 from opendrape.errors import IllegalTransition, NotFound
 from opendrape.ledger.frame_wishes import Fault, FramesRefused
-from opendrape_gateway.callers import needs
+from opendrape_gateway.acting import Writer
 from opendrape_gateway.desk import AtDesk, Desk
 from opendrape_gateway.problems import documented
-from opendrape_gateway.sight import seen_video
+from opendrape_gateway.sight import SeenVideo
 
-router = APIRouter(prefix="/api/videos/{asset_id}/segments", tags=["segments"], dependencies=[Depends(seen_video)])
+router = APIRouter(prefix="/api/videos/{asset_id}/segments", tags=["segments"])
 
 _LARGEST = 2**63 - 1
-Writer = Annotated[Caller, Depends(needs(scope=Scope.WRITE))]
-AssetId = Annotated[str, Path(description="the video's pseudonym")]
 SegmentId = Annotated[int, Path(ge=1, le=_LARGEST)]
 FrameNumber = Annotated[int, Field(ge=0, le=_LARGEST)]
 
@@ -66,10 +63,9 @@ class SegmentList(BaseModel):
     responses=documented(401, 403, 404, 421, 422, 429, 500, 503),
 )
 @router.get("", include_in_schema=False)
-def list_all(desk: AtDesk, asset_id: AssetId) -> SegmentList:
+def list_all(desk: AtDesk, video: SeenVideo) -> SegmentList:
     """By start."""
-    _video(desk, asset_id)
-    return SegmentList(segments=[_answer(desk, one) for one in desk.segments.of_asset(asset_id)])
+    return SegmentList(segments=[_answer(desk, one) for one in desk.segments.of_asset(video.asset_id)])
 
 
 @router.post(
@@ -80,10 +76,10 @@ def list_all(desk: AtDesk, asset_id: AssetId) -> SegmentList:
     responses=documented(401, 403, 404, 409, 413, 421, 422, 429, 500, 503),
 )
 @router.post("", include_in_schema=False, status_code=201)
-def add(desk: AtDesk, caller: Writer, asset_id: AssetId, wish: SegmentWish) -> SegmentAnswer:
+def add(desk: AtDesk, caller: Writer, video: SeenVideo, wish: SegmentWish) -> SegmentAnswer:
     """Within the video, which must have been probed (409 before)."""
-    span = _span(desk, asset_id, wish)
-    return _answer(desk, desk.segments.add(asset_id, label=wish.label, span=span, actor=caller.subject))
+    span = _span(desk, video, wish)
+    return _answer(desk, desk.segments.add(video.asset_id, label=wish.label, span=span, actor=caller.subject))
 
 
 @router.get(
@@ -93,9 +89,9 @@ def add(desk: AtDesk, caller: Writer, asset_id: AssetId, wish: SegmentWish) -> S
     responses=documented(401, 403, 404, 421, 422, 429, 500, 503),
 )
 @router.get("/{segment_id}", include_in_schema=False)
-def show(desk: AtDesk, asset_id: AssetId, segment_id: SegmentId) -> SegmentAnswer:
+def show(desk: AtDesk, video: SeenVideo, segment_id: SegmentId) -> SegmentAnswer:
     """One of this video."""
-    return _answer(desk, _segment(desk, asset_id, segment_id))
+    return _answer(desk, _segment(desk, video, segment_id))
 
 
 @router.put(
@@ -105,10 +101,10 @@ def show(desk: AtDesk, asset_id: AssetId, segment_id: SegmentId) -> SegmentAnswe
     responses=documented(401, 403, 404, 409, 413, 421, 422, 429, 500, 503),
 )
 @router.put("/{segment_id}", include_in_schema=False)
-def replace(desk: AtDesk, caller: Writer, asset_id: AssetId, segment_id: SegmentId, wish: SegmentWish) -> SegmentAnswer:
+def replace(desk: AtDesk, caller: Writer, video: SeenVideo, segment_id: SegmentId, wish: SegmentWish) -> SegmentAnswer:
     """Requests for frames that named it keep what they asked for."""
-    _segment(desk, asset_id, segment_id)
-    span = _span(desk, asset_id, wish)
+    _segment(desk, video, segment_id)
+    span = _span(desk, video, wish)
     return _answer(desk, desk.segments.change(segment_id, label=wish.label, span=span, actor=caller.subject))
 
 
@@ -120,29 +116,21 @@ def replace(desk: AtDesk, caller: Writer, asset_id: AssetId, segment_id: Segment
     responses=documented(401, 403, 404, 421, 422, 429, 500, 503),
 )
 @router.delete("/{segment_id}", include_in_schema=False, status_code=204)
-def remove(desk: AtDesk, caller: Writer, asset_id: AssetId, segment_id: SegmentId) -> None:
+def remove(desk: AtDesk, caller: Writer, video: SeenVideo, segment_id: SegmentId) -> None:
     """Requests for frames that named it keep what they asked for."""
-    _segment(desk, asset_id, segment_id)
+    _segment(desk, video, segment_id)
     desk.segments.remove(segment_id, actor=caller.subject)
 
 
-def _video(desk: Desk, asset_id: str) -> None:
-    if not re.fullmatch(r"[a-z0-9-]{1,64}", asset_id):
-        raise NotFound
-    desk.catalogue.asset(asset_id)
-
-
-def _segment(desk: Desk, asset_id: str, segment_id: int) -> Segment:
-    _video(desk, asset_id)
+def _segment(desk: Desk, video: Asset, segment_id: int) -> Segment:
     found = desk.segments.segment(segment_id)
-    if found.asset_id != asset_id:
+    if found.asset_id != video.asset_id:
         raise NotFound
     return found
 
 
-def _span(desk: Desk, asset_id: str, wish: SegmentWish) -> FrameSpan:
-    _video(desk, asset_id)
-    media = desk.catalogue.media_info(asset_id)
+def _span(desk: Desk, video: Asset, wish: SegmentWish) -> FrameSpan:
+    media = desk.catalogue.media_info(video.asset_id)
     if media is None:
         raise IllegalTransition("the video was not probed yet", reason="not_planned")
     if not wish.start_frame < wish.end_frame <= media.frame_count:

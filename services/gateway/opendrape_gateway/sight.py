@@ -23,13 +23,13 @@ def seen_video(
     if not re.fullmatch(ASSET_ID, asset_id):
         raise NotFound
     asset = desk.catalogue.asset(asset_id)
-    if not sees(desk, caller, asset_id):
+    if not may_see_video(desk, caller, asset_id):
         raise NotFound
     return asset
 
 
-def sees(desk: Desk, caller: Caller, asset_id: str) -> bool:
-    """True for whoever brought the video and for an administrator."""
+def may_see_video(desk: Desk, caller: Caller, asset_id: str) -> bool:
+    """True for an owner and for an administrator."""
     return sees_everything(caller) or desk.container.door.owners.is_owner(asset_id, caller.subject)
 
 

@@ -45,4 +45,4 @@ PLAN = ServicePlan(
         **masker_checks(container.settings),
     },
 )
-"""Masks chunks and assembles videos. Models are materialised beforehand (``opendrape models sync``)."""
+"""Masks chunks, assembles videos, packs single frames. Models are there beforehand (``opendrape models sync``)."""

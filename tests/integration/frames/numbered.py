@@ -123,7 +123,9 @@ def delivered(folder: Path, clip: Path, **frames: Any) -> Iterator[tuple[Contain
         container.policies.remember(policy)
         with embedded(container) as services:
             found = scan(container, clip, policy)
-            services.wait_until_idle(lambda: None)
+            while not services.is_idle():
+                services.check()
+                services.pause(0.2)
         (asset_id,) = found.asset_ids
         assert container.catalogue.asset(asset_id).state is AssetState.DELIVERED
         yield container, asset_id

@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import pytest
 
+from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.bootstrap import Container
 from opendrape.domain.frames import ChosenSegment, FrameRequest, FrameState, NewFrames
 from opendrape.domain.timeline import FrameSpan
 from opendrape.domain.work import ArtefactKind
+from opendrape.errors import PolicyInvalid
+from opendrape.ledger.frame_service import FrameService
 from opendrape_masker.composition import build_masker
 from tests.integration.frames.numbered import (
     FRAMES,
@@ -180,3 +184,41 @@ def test_a_damaged_masked_video_is_not_used(video: tuple[Container, str]) -> Non
         assert_exact(*content(container, asked(video)), asset_id)
     finally:
         place.write_bytes(kept)
+
+
+def test_another_level_hides_what_the_videos_device_shows_as_well(video: tuple[Container, str]) -> None:
+    """V-01, V-04: a video's device profile is masked at every level, also at one that knows nothing of it."""
+    container, asset_id = video
+    assert container.policies.get("minimal").device is None
+    span = FrameSpan(60, 63)
+    segment = container.segments.add(asset_id, label="x", span=span, actor="test")
+    wish = {"video_id": asset_id, "segment_ids": [segment.segment_id], "anonymization_level": "minimal"}
+    taken = FrameService(container).start(wish, owner="test", actor="test")
+    (worker,) = build_masker(container)
+    assert worker.run_once()
+    _, pictures = content(container, container.frames.request(taken.request_id))
+    assert sorted(number_on(pixels) for pixels in pictures.values()) == list(span)
+    assert all(shown_corner(pixels).mean() <= 12 for pixels in pictures.values())
+
+
+def test_a_video_whose_own_policy_is_not_known_any_more_gives_no_frames(video: tuple[Container, str]) -> None:
+    """V-16: what must be hidden would not be known."""
+    container, asset_id = video
+    segment = container.segments.add(asset_id, label="x", span=FrameSpan(0, 1), actor="test")
+    place = container.settings.work_dir / "policies" / f"{container.catalogue.asset(asset_id).policy.digest}.json"
+    aside = place.with_suffix(".aside")
+    os.rename(place, aside)
+    forgetful = SimpleNamespace(
+        settings=container.settings,
+        clock=container.clock,
+        catalogue=container.catalogue,
+        frames=container.frames,
+        segments=container.segments,
+        policies=PolicyShelf(container.settings.policy_folders, container.work_blobs),
+    )
+    wish = {"video_id": asset_id, "segment_ids": [segment.segment_id], "anonymization_level": "minimal"}
+    try:
+        with pytest.raises(PolicyInvalid):
+            FrameService(forgetful).start(wish, owner="test", actor="test")
+    finally:
+        os.rename(aside, place)

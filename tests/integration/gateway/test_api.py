@@ -351,6 +351,41 @@ def test_operations_have_stable_ids_and_documented_problems() -> None:
     } | {
         *("startFrames", "getFramesStatus", "downloadFrames", "makeFramesToken", "listFrames", "getFramesHealth"),
         *("cancelFrames", "listSegments", "addSegment", "getSegment", "replaceSegment", "removeSegment"),
+        *(
+            "appendToUpload",
+            "cancelVideo",
+            "changeWebhook",
+            "createUpload",
+        ),
+        *(
+            "createWebhook",
+            "deleteWebhook",
+            "getMarkedRegions",
+            "getProgress",
+        ),
+        *(
+            "getReceipt",
+            "getReport",
+            "getTimeline",
+            "getUpload",
+        ),
+        *(
+            "getUploadAbilities",
+            "getUploadOffset",
+            "getWebhook",
+            "listDeliveries",
+        ),
+        *(
+            "listUploads",
+            "listWebhooks",
+            "putMarkedRegions",
+            "retryVideo",
+        ),
+        *(
+            "streamEvents",
+            "terminateUpload",
+            "uploadVideo",
+        ),
     }
     assert {"getLiveness", "getReadiness", "getHealth", "getMetrics", "listVideos", "getVideo"} <= set(operations)
     for operation in operations.values():

@@ -44,8 +44,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("gateway")
     with gateway_container(folder) as container:
         container.work_blobs = LocalBlobStore(folder / "work")
+        known = container.policies.get("minimal")
+        container.policies.remember(known)
         for number in (1, 2):
-            register(container.catalogue, number)
+            register(container.catalogue, number, policy=known.reference)
             plan(container.catalogue, (0, MEDIA.frame_count))
         with serving(create_app(container)) as base:
             container.base = base
@@ -57,10 +59,10 @@ def client(house: Any) -> Iterator[Callable[..., httpx.Client]]:
     """Makes clients of new users, so that no test meets another one's requests."""
     made: list[httpx.Client] = []
 
-    def make(*, admin: bool = False, scopes: list[Scope] | None = None) -> httpx.Client:
+    def make(*, admin: bool = False, scopes: list[Scope] | None = None, owner: bool = True) -> httpx.Client:
         office = KeyOffice(house.access, house.clock)
         issued = office.issue(label="test", roles=[Role.USER], scopes=scopes, days=1, actor="test")
-        for video in (VIDEO, OTHER):
+        for video in (VIDEO, OTHER) if owner else ():
             house.door.owners.add(video, issued.key.client)
         headers = AS_ADMIN if admin else {"Authorization": f"Bearer {issued.text}"}
         made.append(httpx.Client(base_url=house.base, headers=headers, timeout=60))
@@ -282,6 +284,17 @@ def test_of_ten_simultaneous_starts_exactly_one_wins(ada: httpx.Client, segment:
     assert {is_problem(answer, 409)["reason"] for answer in answers if answer.status_code == 409} == {"same_work"}
 
 
+def test_a_repeated_start_under_one_key_gets_the_same_answer(ada: httpx.Client, segment: int) -> None:
+    """H-04: Idempotency-Key; another wish under that key is refused."""
+    wish = {"video_id": VIDEO, "segment_ids": [segment]}
+    headers = {"Idempotency-Key": str(uuid4())}
+    first, again = (ada.post(f"{BASE}/", json=wish, headers=headers) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json() == again.json()
+    other = ada.post(f"{BASE}/", json=wish | {"output_format": "png"}, headers=headers)
+    assert is_problem(other, 422)["reason"] == "idempotency_key_reused"
+
+
 def test_five_requests_are_open_at_a_time_and_one_more_after_a_cancel(
     client: Callable[..., httpx.Client], ada: httpx.Client
 ) -> None:
@@ -318,6 +331,25 @@ def test_others_requests_are_not_there(
     assert bob.get(f"{BASE}/requests/").json()["requests"] == []
     assert admin.get(f"{BASE}/status/{request_id}/").status_code == 200
     assert request_id in [one["request_id"] for one in admin.get(f"{BASE}/requests/?limit=100").json()["requests"]]
+
+
+def test_somebody_elses_video_is_not_there(client: Callable[..., httpx.Client], segment: int) -> None:
+    """H-05: segment access follows the permission to see the video; the same words as for one that does not exist."""
+    stranger = client(owner=False)
+    wish = {"video_id": VIDEO, "segment_ids": [segment]}
+    assert is_problem(stranger.post(f"{BASE}/", json=wish), 404)["detail"] == "Video not found"
+    place = f"/api/videos/{VIDEO}/segments"
+    new = {"label": "x", "start_frame": 0, "end_frame": 5}
+    for method, path, content in (
+        ("GET", f"{place}/", None),
+        ("POST", f"{place}/", new),
+        ("GET", f"{place}/{segment}/", None),
+        ("PUT", f"{place}/{segment}/", new),
+        ("DELETE", f"{place}/{segment}/", None),
+    ):
+        is_problem(stranger.request(method, path, json=content), 404)
+    number = client().get(f"{place}/{segment}/").json()["video_number"]
+    assert is_problem(stranger.post(f"{BASE}/", json=wish | {"video_id": number}), 404)["detail"] == "Video not found"
 
 
 def test_nobody_gets_in_without_a_key_and_a_key_only_does_what_it_is_for(
@@ -467,11 +499,14 @@ def test_a_segment_lies_within_the_video_and_has_a_harmless_label(ada: httpx.Cli
     assert is_problem(ada.post(f"/api/videos/{VIDEO}/segments/", json=wish), 422)
 
 
-def test_segments_of_unknown_or_unprobed_videos_are_refused(house: Any, ada: httpx.Client) -> None:
+def test_segments_of_unknown_or_unprobed_videos_are_refused(
+    house: Any, client: Callable[..., httpx.Client], ada: httpx.Client
+) -> None:
     """H-02."""
     wish = {"label": "x", "start_frame": 0, "end_frame": 5}
     register(house.catalogue, 7)
-    assert is_problem(ada.post(f"/api/videos/{asset_id(7)}/segments/", json=wish), 409)["reason"] == "not_planned"
+    admin = client(admin=True)
+    assert is_problem(admin.post(f"/api/videos/{asset_id(7)}/segments/", json=wish), 409)["reason"] == "not_planned"
     for video in (asset_id(99), "X%20Y", "%F0"):
         assert is_problem(ada.post(f"/api/videos/{video}/segments/", json=wish), 404)
     number = mark(ada, OTHER, 0, 5)

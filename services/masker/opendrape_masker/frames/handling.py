@@ -142,6 +142,7 @@ class _Job:
                     timeline=self.timeline_path,
                     span=span,
                     policy=policy,
+                    regions=policy.marked,
                     folder=below,
                     on_progress=self._shared(0.0, _MASKING_SHARE, done, len(span), total),
                 )
