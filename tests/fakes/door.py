@@ -13,12 +13,13 @@ from queue import Queue
 from typing import Any
 
 from opendrape.bootstrap import Container, bootstrap
+from opendrape.domain.access import Caller, Role, scopes_of
+from opendrape.serving.server import run
 from opendrape.settings import Settings
-from opendrape_gateway.callers import CALLER_KEY, Caller
 from opendrape_gateway.composition import create_app
-from opendrape_gateway.server import run
+from opendrape_gateway.gate import Gate
 
-PEOPLE = {"anna": frozenset({"user"}), "berta": frozenset({"user"}), "chief": frozenset({"admin"})}
+PEOPLE = {"anna": frozenset({Role.USER}), "berta": frozenset({Role.USER}), "chief": frozenset({Role.ADMIN})}
 
 
 @contextlib.contextmanager
@@ -31,20 +32,31 @@ def whole_container(folder: Path, **more: Any) -> Iterator[Container]:
 
 
 def app_for(container: Any, who: Callable[[], str] = lambda: "chief") -> Any:
-    """The app with a stand-in for the gate: the header ``X-Test-Caller``, or ``who``, says who calls."""
+    """The app with its gate, whose keeper knows people by name: ``X-Test-Caller``, or ``who``, says who calls."""
     app = create_app(container)
-    app.add_middleware(_Gate, who=who)
+    for layer in app.user_middleware:
+        if layer.cls is Gate:
+            layer.kwargs["doorkeeper"] = _KnowsByName()
+    app.add_middleware(_Named, who=who)
     return app
 
 
-class _Gate:
+class _KnowsByName:
+    async def admit(self, authorization: list[str], _address: str) -> Caller:
+        name = authorization[0].removeprefix("Test ")
+        roles = PEOPLE.get(name, frozenset({Role.USER}))
+        return Caller(subject=name, roles=roles, scopes=scopes_of(roles))
+
+
+class _Named:
     def __init__(self, app: Any, who: Callable[[], str]) -> None:
         self._app, self._who = app, who
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            named = dict(scope["headers"]).get(b"x-test-caller", b"").decode() or self._who()
-            scope[CALLER_KEY] = Caller(subject=named, roles=PEOPLE.get(named, frozenset({"user"})))
+            named = dict(scope["headers"]).get(b"x-test-caller", b"").decode("latin-1") or self._who()
+            kept = [(name, text) for name, text in scope["headers"] if name != b"authorization"]
+            scope["headers"] = [*kept, (b"authorization", f"Test {named}".encode("latin-1"))]
         await self._app(scope, receive, send)
 
 

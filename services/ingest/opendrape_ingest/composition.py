@@ -50,7 +50,7 @@ def build_upload_intake(container: Container) -> UploadIntake:
 
 PLAN = ServicePlan(
     name="ingest",
-    workers=lambda container, _notice: build_ingest(container),
+    workers=lambda container, _notice: (*build_ingest(container), build_upload_intake(container)),
     checks=lambda container: {
         "catalogue": container.catalogue.check,
         "work_storage": container.work_blobs.check,
@@ -59,4 +59,4 @@ PLAN = ServicePlan(
     },
     takes_care=True,
 )
-"""Plans chunks, and takes care of the ledger."""
+"""Takes uploads up, plans chunks, and takes care of the ledger."""
