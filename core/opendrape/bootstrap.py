@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from opendrape.adapters.audit_anchors import AnchorFile
@@ -82,7 +83,7 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             frames=records.frames,
             segments=records.segments,
             access=records.access,
-            audit=_audit_office(settings, records, open_audit_keys(settings.audit_key_path, notice=notice)),
+            audit=_audit_office(settings, records, partial(open_audit_keys, settings.audit_key_path, notice=notice)),
             key_map=records.key_map,
             work_blobs=work_blobs,
             destination_blobs=destination_blobs,
@@ -143,8 +144,8 @@ class AccessRecords:
     access: AccessStore
 
     def audit(self, settings: Settings) -> AuditOffice:
-        """The audit with the keys that are there. ``ConfigurationError`` (``key_file_missing``) when there are none."""
-        return _audit_office(settings, self, open_audit_keys(settings.audit_key_path, may_create=False))
+        """The audit with the keys that are there; ``ConfigurationError`` (``key_file_missing``) later, without any."""
+        return _audit_office(settings, self, partial(open_audit_keys, settings.audit_key_path, may_create=False))
 
 
 @contextmanager
@@ -152,7 +153,9 @@ def opened_access(settings: Settings) -> Iterator[AccessRecords]:
     """The catalogue and the stores beside it while the context lasts; makes no folder, no map and no key."""
     with ExitStack() as opened:
         clock = SystemClock()
-        catalogue = open_catalogue(settings.catalogue_url, clock=clock, retry=retry_rule(settings))
+        catalogue = open_catalogue(
+            settings.catalogue_url, clock=clock, retry=retry_rule(settings), limits=connection_limits(settings)
+        )
         opened.callback(catalogue.close)
         access = SqlAccessStore(catalogue.database, clock=clock)
         yield AccessRecords(clock=clock, catalogue=catalogue, access=access)
@@ -185,9 +188,11 @@ def _open_records(settings: Settings, notice: Callable[[str], None], opened: Exi
     )
 
 
-def _audit_office(settings: Settings, records: Records | AccessRecords, keys: AuditKeys) -> AuditOffice:
+def _audit_office(
+    settings: Settings, records: Records | AccessRecords, open_keys: Callable[[], AuditKeys]
+) -> AuditOffice:
     trail = SqlAuditTrail(records.catalogue.database, clock=records.clock)
-    return AuditOffice(trail, keys, AnchorFile(settings.audit_anchor_path), records.clock)
+    return AuditOffice(trail, open_keys, AnchorFile(settings.audit_anchor_path), records.clock)
 
 
 def retry_rule(settings: Settings) -> RetryRule:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -39,18 +37,11 @@ def stored(clock: FakeClock, number: int, *, client: str = "client-0000000000000
 
 
 class AccessContract:
-    """Subclasses say how a store is made."""
-
-    make: Callable[[Path, FakeClock], AbstractContextManager[Store]]
+    """Subclasses bring the fixture ``store``."""
 
     @pytest.fixture
     def clock(self) -> FakeClock:
         return FakeClock()
-
-    @pytest.fixture
-    def store(self, tmp_path: Path, clock: FakeClock):
-        with self.make(tmp_path, clock) as made:
-            yield made
 
     def test_a_key_comes_back_as_it_was_kept(self, store: Store, clock: FakeClock) -> None:
         """H-05: roles, scopes, times and the digest of its secret."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from opendrape.adapters.sql.access import SqlAccessStore
 from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
@@ -21,21 +23,15 @@ def store_beside(catalogue: SqlCatalogue, clock: FakeClock) -> Store:
     )
 
 
-@contextmanager
-def _on_file(folder: Path, clock: FakeClock) -> Iterator[Store]:
-    with closing(open_catalogue(f"sqlite:///{folder}/catalogue.sqlite3", clock=clock, retry=RETRY)) as catalogue:
-        yield store_beside(catalogue, clock)
-
-
-@contextmanager
-def _in_memory(folder: Path, clock: FakeClock) -> Iterator[Store]:
-    with closing(memory_catalogue(clock)) as catalogue:
-        yield store_beside(catalogue, clock)
-
-
 class TestOnFile(AccessContract):
-    make = staticmethod(_on_file)
+    @pytest.fixture
+    def store(self, tmp_path: Path, clock: FakeClock) -> Iterator[Store]:
+        with closing(open_catalogue(f"sqlite:///{tmp_path}/c.sqlite3", clock=clock, retry=RETRY)) as catalogue:
+            yield store_beside(catalogue, clock)
 
 
 class TestInMemory(AccessContract):
-    make = staticmethod(_in_memory)
+    @pytest.fixture
+    def store(self, clock: FakeClock) -> Iterator[Store]:
+        with closing(memory_catalogue(clock)) as catalogue:
+            yield store_beside(catalogue, clock)

@@ -82,7 +82,7 @@ def test_an_empty_folder_under_minimal_needs_no_model(tmp_path: Path) -> None:
     assert done.returncode == result["exit_code"] == 1
     assert result["files"]["counts"] == {"unsupported": 1}
     assert "Jane" not in done.stdout + done.stderr
-    assert done.stderr.count("NOTICE") == 2, "two new keys are told, also to a machine"
+    assert done.stderr.count("NOTICE") == 3, "three new keys are told, also to a machine"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

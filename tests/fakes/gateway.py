@@ -96,7 +96,7 @@ def gateway_container(folder: Path, **more: Any) -> Iterator[Any]:
     access = SqlAccessStore(catalogue.database, clock=clock)
     KeyOffice(access, clock).issue(label="tests", roles=[Role.ADMIN], scopes=None, days=1, actor="test", text=ADMIN_KEY)
     trail, anchors = SqlAuditTrail(catalogue.database, clock=clock), AnchorFile(folder / "audit.anchors")
-    audit = AuditOffice(trail, new_audit_keys(), anchors, clock)
+    audit = AuditOffice(trail, new_audit_keys, anchors, clock)
     settings = Settings(state_dir=folder, destination=folder / "out", **more)
     try:
         yield SimpleNamespace(

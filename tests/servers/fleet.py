@@ -118,6 +118,9 @@ def shared_keys(folder: Path, models: Path) -> dict[str, str]:
     return {
         "OPENDRAPE_KEYS__MAP_KEY_FILE": str(folder / "keys" / "map.json"),
         "OPENDRAPE_KEYS__RECEIPT_KEY_FILE": str(folder / "keys" / "receipt.pem"),
+        "OPENDRAPE_AUDIT__KEY_FILE": str(folder / "keys" / "audit.json"),
+        "OPENDRAPE_KEYS__WEBHOOK_KEY_FILE": str(folder / "keys" / "webhook.key"),
+        "OPENDRAPE_UPLOADS__FOLDER": str(folder / "uploads"),
         "OPENDRAPE_MODELS__FOLDER": str(models),
         "OPENDRAPE_INGEST__STABLE_SECONDS": "0",
         "OPENDRAPE_WORK__LEASE_SECONDS": "4",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from opendrape.audit.sealer import AuditSealer
 from opendrape.audit.verify import AuditReport, verify
@@ -14,12 +16,19 @@ from opendrape.ports.clock import Clock
 
 @dataclass(frozen=True)
 class AuditOffice:
-    """The audit of one installation."""
+    """The audit of one installation. Keys are opened when somebody seals or checks: a process that does neither needs
+    none, and must not make any.
+    """
 
     trail: AuditTrail
-    keys: AuditKeys
+    open_keys: Callable[[], AuditKeys]
     anchors: Anchors
     clock: Clock
+
+    @cached_property
+    def keys(self) -> AuditKeys:
+        """The keys. ``ConfigurationError`` when they cannot be had."""
+        return self.open_keys()
 
     def sealer(self, metrics: Metrics, *, seal_seconds: float = 10.0, anchor_seconds: float = 60.0) -> AuditSealer:
         """A sealer that is not yet running; ``finish`` seals everything once."""

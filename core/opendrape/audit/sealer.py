@@ -51,6 +51,7 @@ class AuditSealer:
             except TransientError as error:
                 _log.warning("audit_not_sealed", exc_info=error)
             stop.wait(self._seal_seconds)
+        self.finish()
 
     def finish(self) -> None:
         """Seal and anchor whatever there is, at the end of a process; what cannot be is left to the next one."""

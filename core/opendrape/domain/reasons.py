@@ -255,6 +255,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "audience_missing": "An issuer of tokens is set without the audience that its tokens must name.",
         "no_catalogue": "There is no catalogue in the state folder.",
         "first_key_unusable": "The file for the first key holds no API key.",
+        "audit_key_not_shared": "Several processes share a catalogue but not the key that seals its audit.",
         "audit_broken": "The audit chain was changed from outside.",
         "audit_key_unknown": "A seal of the audit was made with a key that is not here.",
         "request_invalid": "The request does not fit this address; see errors.",

@@ -14,10 +14,6 @@ from opendrape_gateway.problems import problem_response
 _NONE: Final = float("inf")
 
 
-_FORMS: Final = frozenset({("POST", "/api/videos"), ("POST", "/api/videos/")})
-"""Takes a whole video in one form; its route bounds the size itself."""
-
-
 class BodyLimit:
     """ASGI middleware. Below one of the ``streaming`` prefixes the route itself bounds the size; slowness is bounded
     everywhere.
@@ -31,8 +27,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        streams = scope["path"].startswith(self._streaming) or (scope["method"], scope["path"]) in _FORMS
-        most = _NONE if streams else self._most_bytes
+        most = _NONE if scope["path"].startswith(self._streaming) else self._most_bytes
         if _declared(scope) > most:
             await problem_response(scope.get("opendrape.request_id"), 413, reason="body_too_large")(
                 scope, receive, send

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,9 +12,11 @@ from fastapi.openapi.utils import get_openapi
 
 from opendrape import __version__
 from opendrape.access.key_office import KeyOffice
-from opendrape.logging import dropped_fields
+from opendrape.bootstrap import Container
+from opendrape.logging import dropped_fields, get_log
 from opendrape.serving.health import Check, HealthMonitor
 from opendrape.serving.process import ServicePlan
+from opendrape.serving.threads import Runnable
 from opendrape_gateway import (
     audit_routes,
     form_routes,
@@ -30,6 +32,7 @@ from opendrape_gateway import (
 )
 from opendrape_gateway.body_limit import BodyLimit
 from opendrape_gateway.desk import Desk, GatewayContainer
+from opendrape_gateway.first_key import ensure_first_key
 from opendrape_gateway.front import Front
 from opendrape_gateway.gate import Gate, metrics_are_open
 from opendrape_gateway.openapi_security import say_who_may
@@ -42,6 +45,7 @@ from opendrape_gateway.tokens import issued_tokens
 from opendrape_gateway.webhook_secrets import WebhookSecrets
 from opendrape_gateway.webhook_sending import WebhookSender
 
+_log = get_log("gateway")
 _ROUTERS = (
     service_routes.router,
     video_routes.router,
@@ -162,9 +166,25 @@ def _watch(desk: Desk) -> None:
     metrics.know_routes([*paths, *(path.rstrip("/") for path in paths), "/api/openapi.json", "unmatched"])
 
 
+def build_gateway(container: Container, notice: Callable[[str], None]) -> list[Runnable]:
+    """What runs beside the door of a process of its own: what tells webhooks, and the sealer of the audit. Makes sure
+    that an admin can get in.
+
+    Processes that share a catalogue must share the key that seals: without OPENDRAPE_AUDIT__KEY_FILE nothing is sealed
+    there, and it is said.
+    """
+    ensure_first_key(container, notice=notice)
+    chosen = container.settings
+    if chosen.catalogue.url and chosen.audit.key_file is None:
+        _log.error("audit_not_sealed", reason="audit_key_not_shared")
+        return [build_webhook_sender(container)]
+    times = {"seal_seconds": chosen.audit.seal_seconds, "anchor_seconds": chosen.audit.anchor_seconds}
+    return [build_webhook_sender(container), container.audit.sealer(container.metrics, **times)]
+
+
 PLAN = ServicePlan(
     name="gateway",
-    workers=lambda container, _notice: (build_webhook_sender(container),),
+    workers=build_gateway,
     checks=lambda _container: {},  # the gateway's own door asks: see _health_of
     door=create_app,
 )

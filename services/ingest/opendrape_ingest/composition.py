@@ -6,6 +6,7 @@ import os
 import secrets
 
 from opendrape.bootstrap import Container
+from opendrape.ledger.frame_cleaning import FrameCleaner
 from opendrape.ledger.worker import Worker
 from opendrape.metrics import MeteredHandler
 from opendrape.serving.process import ServicePlan
@@ -50,7 +51,11 @@ def build_upload_intake(container: Container) -> UploadIntake:
 
 PLAN = ServicePlan(
     name="ingest",
-    workers=lambda container, _notice: (*build_ingest(container), build_upload_intake(container)),
+    workers=lambda container, _notice: [
+        *build_ingest(container),
+        build_upload_intake(container),
+        FrameCleaner(container),
+    ],
     checks=lambda container: {
         "catalogue": container.catalogue.check,
         "work_storage": container.work_blobs.check,
@@ -59,4 +64,4 @@ PLAN = ServicePlan(
     },
     takes_care=True,
 )
-"""Takes uploads up, plans chunks, and takes care of the ledger."""
+"""Plans chunks, and takes care of the ledger."""

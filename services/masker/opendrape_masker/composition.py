@@ -10,6 +10,8 @@ from opendrape.ledger.worker import Worker
 from opendrape.metrics import MeteredHandler
 from opendrape.serving.process import ServicePlan
 from opendrape_masker.handlers import MaskHandler
+from opendrape_masker.health import masker_checks
+from opendrape_masker.presence import Presence
 
 if TYPE_CHECKING:
     from opendrape.bootstrap import Container
@@ -34,12 +36,13 @@ def build_masker(container: Container) -> list[Worker]:
 
 PLAN = ServicePlan(
     name="masker",
-    workers=lambda container, _notice: build_masker(container),
+    workers=lambda container, _notice: [*build_masker(container), Presence(container)],
     checks=lambda container: {
         "catalogue": container.catalogue.check,
         "work_storage": container.work_blobs.check,
         "key_map": container.key_map.check,
         "doorbell": container.doorbell.check,
+        **masker_checks(container.settings),
     },
 )
 """Masks chunks and assembles videos. Models are materialised beforehand (``opendrape models sync``)."""

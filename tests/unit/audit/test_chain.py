@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from opendrape.adapters.audit_anchors import AnchorFile
 from opendrape.adapters.audit_keys import add_audit_key, open_audit_keys
 from opendrape.adapters.sql.audit_trail import SqlAuditTrail
 from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
+from opendrape.adapters.sql.tables import audit_events
 from opendrape.audit.chain import seal_events
 from opendrape.audit.office import AuditOffice
 from opendrape.audit.sealer import AuditSealer
@@ -25,6 +27,11 @@ from opendrape.errors import CatalogueUnavailable, ConfigurationError, StorageUn
 from opendrape.metrics import Metrics
 from tests.fakes.catalogue import RETRY
 from tests.fakes.clock import FakeClock
+
+_WITHOUT_FOREIGN_KEYS = {
+    "sqlite": ("PRAGMA foreign_keys = OFF", "PRAGMA foreign_keys = ON"),
+    "postgresql": ("SET session_replication_role = replica", "SET session_replication_role = DEFAULT"),
+}
 
 
 @dataclass
@@ -50,12 +57,12 @@ class Audit:
 
     def tamper(self, *statements: str) -> None:
         """As somebody would who owns the database: without foreign keys, past the catalogue."""
-        raw = self.catalogue.database.engine.raw_connection()
-        try:
-            for statement in ("PRAGMA foreign_keys = OFF", *statements, "PRAGMA foreign_keys = ON"):
+        engine = self.catalogue.database.engine
+        off, on = _WITHOUT_FOREIGN_KEYS[engine.dialect.name]
+        with closing(engine.raw_connection()) as raw:
+            for statement in (off, *statements, on):
                 raw.cursor().execute(statement)
-        finally:
-            raw.close()
+            raw.commit()
 
     def faults(self) -> set[tuple[str, int | None]]:
         return {(one.fault.value, one.position) for one in self.report().findings}
@@ -65,12 +72,24 @@ class Audit:
 
 
 @pytest.fixture
-def audit(tmp_path: Path) -> Iterator[Audit]:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """SQLite unless a test asks for both."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path}/c.sqlite3"
+    return str(request.getfixturevalue("catalogue_url"))
+
+
+on_both = pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+"""The chain must not depend on how a database keeps times, JSON or numbers."""
+
+
+@pytest.fixture
+def audit(tmp_path: Path, url: str) -> Iterator[Audit]:
     clock = FakeClock()
-    with closing(open_catalogue(f"sqlite:///{tmp_path}/c.sqlite3", clock=clock, retry=RETRY)) as catalogue:
+    with closing(open_catalogue(url, clock=clock, retry=RETRY)) as catalogue:
         path = tmp_path / "audit.anchors"
         trail = SqlAuditTrail(catalogue.database, clock=clock)
-        office = AuditOffice(trail, new_audit_keys(), AnchorFile(path), clock)
+        office = AuditOffice(trail, new_audit_keys, AnchorFile(path), clock)
         yield Audit(catalogue, clock, office, Metrics(), path)
 
 
@@ -93,6 +112,7 @@ def test_an_empty_audit_is_whole(audit: Audit) -> None:
     assert not audit.anchor_path.exists()
 
 
+@on_both
 def test_events_are_sealed_once_in_order_and_anchored(sealed: Audit) -> None:
     """H-09: positions count without a gap; a second go changes nothing."""
     report = sealed.report()
@@ -120,14 +140,12 @@ def test_changes_of_the_ledger_are_sealed_too(sealed: Audit) -> None:
     assert sealed.report().is_whole
 
 
+@on_both
 def test_many_events_are_sealed_and_checked_in_pages(audit: Audit) -> None:
     """H-09: more than a batch and more than a page."""
+    event = {"at": audit.clock.now(), "actor": "test", "action": "a.b", "object_id": "ar-1", "facts": {}}
     with audit.catalogue.database.write() as connection:
-        connection.exec_driver_sql(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1700) "
-            "INSERT INTO audit_events (at, actor, action, object_id, facts) "
-            "SELECT '2030-01-01 00:00:00.000000', 'test', 'a.b', 'ar-1', '{}' FROM n"
-        )
+        connection.execute(insert(audit_events), [event] * 1700)
     assert audit.seal() == 1700
     report = audit.report()
     assert (report.is_whole, report.sealed) == (True, 1700)
@@ -135,6 +153,7 @@ def test_many_events_are_sealed_and_checked_in_pages(audit: Audit) -> None:
     assert audit.faults() == {("changed", 1500)}
 
 
+@on_both
 def test_facts_of_any_letters_are_sealed(audit: Audit) -> None:
     """H-09: canonical JSON holds what JSON holds."""
     audit.say("a.b", facts={"reason": 'ümläut "quoted" \\ \u2028 😀', "size_bytes": 2**53 - 1})
@@ -155,6 +174,7 @@ def test_facts_of_any_letters_are_sealed(audit: Audit) -> None:
         'facts = \'{"n": "1"}\'',
     ],
 )
+@on_both
 def test_an_edited_event_is_found(sealed: Audit, change: str) -> None:
     """H-09: any column of any event, once per event."""
     sealed.tamper(f"UPDATE audit_events SET {change} WHERE event_id = 2")
@@ -170,6 +190,7 @@ def test_an_edited_seal_is_found(sealed: Audit, change: str) -> None:
     assert ("missing" if "event_id" in change else "changed", 2) in sealed.faults()
 
 
+@on_both
 def test_a_deleted_event_is_found(sealed: Audit) -> None:
     """H-09: its seal is still there."""
     sealed.tamper("DELETE FROM audit_events WHERE event_id = 3")
@@ -197,6 +218,7 @@ def test_a_gap_that_was_closed_is_found(sealed: Audit) -> None:
     assert {("changed", 3), ("changed", 4), ("changed", 5), ("truncated", 6)} <= sealed.faults()
 
 
+@on_both
 def test_two_events_that_changed_places_are_found(sealed: Audit) -> None:
     """H-09: order is part of the proof."""
     sealed.tamper(
@@ -217,6 +239,7 @@ def test_two_seals_that_changed_places_are_found(sealed: Audit) -> None:
     assert {("changed", 2), ("changed", 3)} <= sealed.faults()
 
 
+@on_both
 def test_an_event_put_in_with_a_made_up_seal_is_found(sealed: Audit) -> None:
     """H-09: without the key no proof can be made."""
     sealed.tamper(
@@ -249,6 +272,7 @@ def test_a_sealer_that_was_away_for_long_raises_no_alarm(sealed: Audit) -> None:
     assert sealed.report().is_whole
 
 
+@on_both
 def test_a_tail_that_was_cut_off_is_found(sealed: Audit) -> None:
     """H-09: the shorter chain is whole in itself; the anchor outside the database tells."""
     sealed.tamper("DELETE FROM audit_seals WHERE position > 4", "DELETE FROM audit_events WHERE event_id > 4")
@@ -334,9 +358,7 @@ def test_anchors_are_written_now_and_then_not_each_time(audit: Audit) -> None:
 
 def test_an_anchor_that_cannot_be_written_is_an_error(audit: Audit, tmp_path: Path) -> None:
     """H-09: not a silent gap."""
-    audit.office = AuditOffice(
-        audit.office.trail, audit.office.keys, AnchorFile(tmp_path / "no" / "folder"), audit.clock
-    )
+    audit.office = AuditOffice(audit.office.trail, new_audit_keys, AnchorFile(tmp_path / "no" / "folder"), audit.clock)
     audit.say("a.b")
     with pytest.raises(StorageUnavailable):
         audit.seal()
@@ -355,7 +377,7 @@ def test_the_log_is_a_second_anchor(audit: Audit, capsys: pytest.CaptureFixture[
 
 def test_another_key_proves_nothing(sealed: Audit) -> None:
     """H-09: whoever makes the chain anew with an own key is found; so is who lacks the key."""
-    sealed.office = AuditOffice(sealed.office.trail, new_audit_keys(), sealed.office.anchors, sealed.clock)
+    sealed.office = AuditOffice(sealed.office.trail, new_audit_keys, sealed.office.anchors, sealed.clock)
     assert {fault for fault, _ in sealed.faults()} == {"key_unknown"}
 
 
@@ -363,13 +385,13 @@ def test_old_seals_are_checked_after_a_new_key(sealed: Audit, tmp_path: Path) ->
     """H-09: a rotation keeps the earlier keys."""
     keys = sealed.office.keys.with_new_active()
     assert keys.active_id != sealed.office.keys.active_id
-    sealed.office = AuditOffice(sealed.office.trail, keys, sealed.office.anchors, sealed.clock)
+    sealed.office = AuditOffice(sealed.office.trail, lambda: keys, sealed.office.anchors, sealed.clock)
     sealed.say("a.seven")
     sealed.seal()
     assert sealed.report().is_whole
     assert {seal.key_id for seal, _ in sealed.office.trail.sealed()} == set(keys.secrets)
     without_old = AuditKeys({keys.active_id: keys.active})
-    sealed.office = AuditOffice(sealed.office.trail, without_old, sealed.office.anchors, sealed.clock)
+    sealed.office = AuditOffice(sealed.office.trail, lambda: without_old, sealed.office.anchors, sealed.clock)
     assert ("key_unknown", 1) in sealed.faults()
 
 
@@ -398,6 +420,7 @@ def test_a_key_file_that_is_none_is_a_configuration_error(tmp_path: Path, conten
 
 
 # -- several sealers --------------------------------------------------------------------------------------------------
+@on_both
 def test_two_sealers_at_once_make_one_chain(audit: Audit) -> None:
     """H-09: while events keep coming, two sealers never seal one twice or leave a gap."""
     start = threading.Barrier(3)
@@ -422,6 +445,7 @@ def test_two_sealers_at_once_make_one_chain(audit: Audit) -> None:
     assert counted == report.sealed == 60
 
 
+@on_both
 def test_the_slower_of_two_sealers_changes_nothing(audit: Audit) -> None:
     """H-09: both saw the same head; the key of the table decides."""
     audit.say("a.one", "a.two")
