@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import sys
 import threading
@@ -12,14 +13,17 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
+from opendrape.access.key_office import KeyOffice
+from opendrape.access.key_text import KeyText
 from opendrape.bootstrap import Container, bootstrap
-from opendrape.domain.access import Caller, Role, scopes_of
+from opendrape.domain.access import Role
 from opendrape.serving.server import run
 from opendrape.settings import Settings
 from opendrape_gateway.composition import create_app
-from opendrape_gateway.gate import Gate
 
-PEOPLE = {"anna": frozenset({Role.USER}), "berta": frozenset({Role.USER}), "chief": frozenset({Role.ADMIN})}
+_ONE_AT_A_TIME = threading.Lock()
+_USER = frozenset({Role.USER})
+PEOPLE = {"anna": _USER, "berta": _USER, "chief": frozenset({Role.ADMIN})}
 
 
 @contextlib.contextmanager
@@ -32,31 +36,34 @@ def whole_container(folder: Path, **more: Any) -> Iterator[Container]:
 
 
 def app_for(container: Any, who: Callable[[], str] = lambda: "chief") -> Any:
-    """The app with its gate, whose keeper knows people by name: ``X-Test-Caller``, or ``who``, says who calls."""
+    """The app; the header ``X-Test-Caller``, or ``who``, says who calls: each has a real key, made on first use."""
     app = create_app(container)
-    for layer in app.user_middleware:
-        if layer.cls is Gate:
-            layer.kwargs["doorkeeper"] = _KnowsByName()
-    app.add_middleware(_Named, who=who)
+    app.add_middleware(_WithKey, container=container, who=who)
     return app
 
 
-class _KnowsByName:
-    async def admit(self, authorization: list[str], _address: str) -> Caller:
-        name = authorization[0].removeprefix("Test ")
-        roles = PEOPLE.get(name, frozenset({Role.USER}))
-        return Caller(subject=name, roles=roles, scopes=scopes_of(roles))
+def key_of(container: Any, name: str) -> str:
+    """The API key of a person of ``PEOPLE``, or of a user of that name; its client is the name."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    text = KeyText(key_id=digest[:12], secret=digest)
+    with _ONE_AT_A_TIME:
+        if container.access.find_key(text.key_id) is None:
+            KeyOffice(container.access, container.clock).issue(
+                label="test", roles=PEOPLE.get(name, _USER), scopes=None, days=1, actor="test", client=name, text=text
+            )
+    return text.shown()
 
 
-class _Named:
-    def __init__(self, app: Any, who: Callable[[], str]) -> None:
-        self._app, self._who = app, who
+class _WithKey:
+    def __init__(self, app: Any, container: Any, who: Callable[[], str]) -> None:
+        self._app, self._container, self._who = app, container, who
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            named = dict(scope["headers"]).get(b"x-test-caller", b"").decode("latin-1") or self._who()
+            named = dict(scope["headers"]).get(b"x-test-caller", b"").decode() or self._who()
             kept = [(name, text) for name, text in scope["headers"] if name != b"authorization"]
-            scope["headers"] = [*kept, (b"authorization", f"Test {named}".encode("latin-1"))]
+            bearer = f"Bearer {key_of(self._container, named)}".encode()
+            scope["headers"] = [*kept, (b"authorization", bearer)]
         await self._app(scope, receive, send)
 
 

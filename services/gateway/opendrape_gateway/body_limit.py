@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -15,19 +16,21 @@ _NONE: Final = float("inf")
 
 
 class BodyLimit:
-    """ASGI middleware. Below one of the ``streaming`` prefixes the route itself bounds the size; slowness is bounded
+    """ASGI middleware. ``streams`` says of which requests the route itself bounds the size; slowness is bounded
     everywhere.
     """
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int, silence_seconds: float, streaming: tuple[str, ...]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, most_bytes: int, silence_seconds: float, streams: Callable[[Scope], bool]
+    ) -> None:
         self._app, self._most_bytes, self._silence_seconds = app, most_bytes, silence_seconds
-        self._streaming = streaming
+        self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = _NONE if scope["path"].startswith(self._streaming) else self._most_bytes
+        most = _NONE if self._streams(scope) else self._most_bytes
         if _declared(scope) > most:
             await problem_response(scope.get("opendrape.request_id"), 413, reason="body_too_large")(
                 scope, receive, send

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.types import Scope
 
 from opendrape import __version__
 from opendrape.access.key_office import KeyOffice
@@ -59,8 +60,6 @@ _ROUTERS = (
     key_routes.router,
     audit_routes.router,
 )
-_STREAMING = ("/api/uploads/",)
-"""Below these, bodies may be long: their routes bound them themselves."""
 
 
 def create_app(container: GatewayContainer, *, more_checks: Mapping[str, Check] | None = None) -> FastAPI:
@@ -134,7 +133,7 @@ def _guard(app: FastAPI, container: GatewayContainer) -> None:
         BodyLimit,
         most_bytes=chosen.gateway.max_body_bytes,
         silence_seconds=chosen.gateway.body_silence_seconds,
-        streaming=_STREAMING,
+        streams=takes_a_video,
     )
     doorkeeper = Doorkeeper(
         KeyOffice(container.access, container.clock),
@@ -144,6 +143,13 @@ def _guard(app: FastAPI, container: GatewayContainer) -> None:
         failed_per_minute=chosen.access.failed_sign_ins_per_minute,
     )
     app.add_middleware(Gate, doorkeeper=doorkeeper, metrics_are_open=partial(metrics_are_open, chosen.access.metrics))
+
+
+def takes_a_video(scope: Scope) -> bool:
+    """True for the two addresses whose routes bound long bodies themselves: a piece of an upload, and the form."""
+    method, path = scope["method"], scope["path"]
+    is_piece = method in {"PATCH", "POST"} and path.startswith("/api/uploads")
+    return is_piece or (method == "POST" and path in {"/api/videos", "/api/videos/"})
 
 
 def _health_of(container: GatewayContainer, more: Mapping[str, Check]) -> HealthMonitor:

@@ -30,6 +30,7 @@ from opendrape_gateway.frame_answers import (
     ListedFrames,
 )
 from opendrape_gateway.problems import InvalidParameter, documented, problem_response
+from opendrape_gateway.sight import sees
 
 router = APIRouter(prefix="/api/frames/anonymize", tags=["frames"])
 
@@ -180,7 +181,9 @@ def cancel(desk: AtDesk, caller: Writer, request_id: RequestId) -> FramesCancell
 def _start(request: Request, desk: Desk, caller: Caller, wish: object) -> Response | FramesStarted:
     service = _service(desk)
     try:
-        taken = service.start(wish, owner=caller.subject, actor=caller.subject)
+        taken = service.start(
+            wish, owner=caller.subject, actor=caller.subject, sees=lambda asset_id: sees(desk, caller, asset_id)
+        )
     except FramesRefused as refused:
         return _refusal(request, refused)
     return FramesStarted(

@@ -8,16 +8,16 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Depends, Request
+from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from opendrape.domain.access import Caller
 from opendrape.ports.buckets import Buckets, Rate
 from opendrape_gateway.callers import the_caller
 from opendrape_gateway.desk import desk_of
+from opendrape_gateway.gate import OPEN_PATHS
 from opendrape_gateway.refusal import Refusal
 
 _SCOPE_KEY: Final = "opendrape.rate"
@@ -88,10 +88,11 @@ class RateHeaders:
         await self._app(scope, receive, sending)
 
 
-async def within_rate(request: Request, caller: Annotated[Caller, Depends(the_caller)]) -> None:
+async def within_rate(request: Request) -> None:
     """A dependency of every route but health and figures. A request is counted once, however often it is asked."""
-    if _SCOPE_KEY in request.scope:
+    if _SCOPE_KEY in request.scope or request.scope["path"] in OPEN_PATHS:
         return
+    caller = await the_caller(request)
     gate = _gate(request)
     request.scope[_SCOPE_KEY] = gate.headers(0.0)  # for the refusal
     request.scope[_SCOPE_KEY] = await gate.spend(caller.subject)

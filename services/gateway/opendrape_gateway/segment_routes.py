@@ -16,10 +16,9 @@ from opendrape.ledger.frame_wishes import Fault, FramesRefused
 from opendrape_gateway.callers import needs
 from opendrape_gateway.desk import AtDesk, Desk
 from opendrape_gateway.problems import documented
+from opendrape_gateway.sight import seen_video
 
-router = APIRouter(
-    prefix="/api/videos/{asset_id}/segments", tags=["segments"], dependencies=[Depends(needs(scope=Scope.READ))]
-)
+router = APIRouter(prefix="/api/videos/{asset_id}/segments", tags=["segments"], dependencies=[Depends(seen_video)])
 
 _LARGEST = 2**63 - 1
 Writer = Annotated[Caller, Depends(needs(scope=Scope.WRITE))]

@@ -60,6 +60,8 @@ def client(house: Any) -> Iterator[Callable[..., httpx.Client]]:
     def make(*, admin: bool = False, scopes: list[Scope] | None = None) -> httpx.Client:
         office = KeyOffice(house.access, house.clock)
         issued = office.issue(label="test", roles=[Role.USER], scopes=scopes, days=1, actor="test")
+        for video in (VIDEO, OTHER):
+            house.door.owners.add(video, issued.key.client)
         headers = AS_ADMIN if admin else {"Authorization": f"Bearer {issued.text}"}
         made.append(httpx.Client(base_url=house.base, headers=headers, timeout=60))
         return made[-1]
