@@ -390,7 +390,7 @@ class Settings(BaseSettings):
     @property
     def uploads_dir(self) -> Path:
         """Originals that came by HTTP, while they arrive and after."""
-        return self.uploads.folder or self.state_dir / "uploads"
+        return (self.uploads.folder or self.state_dir / "uploads").absolute()
 
     @property
     def key_map_path(self) -> Path:

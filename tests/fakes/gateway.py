@@ -97,7 +97,6 @@ def gateway_container(folder: Path, **more: Any) -> Iterator[Any]:
     KeyOffice(access, clock).issue(label="tests", roles=[Role.ADMIN], scopes=None, days=1, actor="test", text=ADMIN_KEY)
     trail, anchors = SqlAuditTrail(catalogue.database, clock=clock), AnchorFile(folder / "audit.anchors")
     audit = AuditOffice(trail, new_audit_keys, anchors, clock)
-    settings = Settings(state_dir=folder, destination=folder / "out")
     settings = Settings(state_dir=folder, destination=folder / "out", **more)
     try:
         yield SimpleNamespace(

@@ -60,7 +60,20 @@ EVERY_ADDRESS_OF_A_VIDEO = [
     ("GET", "progress/"),
     ("GET", "timeline/"),
     ("GET", "events/"),
+    ("GET", "segments/"),
 ]
+
+
+def test_frames_are_taken_of_own_videos_only(app: Any, container: Any) -> None:
+    """H-05: "Video not found" for a video of somebody else, exactly as for none."""
+    register(container.catalogue, 1)
+    wish = {"video_id": asset_id(1), "segment_ids": [1], "anonymization_level": "faces", "output_format": "png"}
+    answers = [
+        ask(app, "/api/frames/anonymize/", method="POST", headers=as_("berta"), json=wish | {"video_id": video})
+        for video in (asset_id(1), asset_id(9))
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].json()["errors"] == answers[1].json()["errors"]
 
 
 def test_a_patients_videos_are_listed_by_pseudonym(app: Any, container: Any) -> None:

@@ -11,7 +11,7 @@ from opendrape.adapters.sql.rows import asset_of
 from opendrape.adapters.sql.store import SqlStore
 from opendrape.adapters.sql.tables import artefacts, assets, audit_events, chunks, work_items
 from opendrape.adapters.sql.upload_tables import asset_owners
-from opendrape.domain.states import WorkState
+from opendrape.domain.states import AssetState, WorkState
 from opendrape.domain.work import ArtefactKind, Asset, WorkKind
 from opendrape.ports.video_shelf import Standing, VideoEvent, VideoFilter, VideoShelf
 
@@ -20,10 +20,15 @@ class SqlVideoShelf(SqlStore, VideoShelf):
     """See the port."""
 
     def page(self, which: VideoFilter) -> Sequence[Asset]:
-        """One walk per state, each through an index in id order; merged here."""
-        states = which.states or (None,)
+        """One walk per state, each through the states' index in id order; merged here. An owner's or a patient's videos
+        are one walk through theirs, whatever the states.
+        """
+        is_narrow = which.owner is not None or which.subject_id is not None
+        states = (
+            ((which.states,) if is_narrow else tuple((state,) for state in which.states)) if which.states else ((),)
+        )
         with self._reading() as tx:
-            found = [asset_of(row) for state in states for row in tx.connection.execute(_page(which, state))]
+            found = [asset_of(row) for some in states for row in tx.connection.execute(_page(which, some))]
         return sorted(found, key=lambda asset: asset.asset_id)[: which.limit]
 
     def standings(self, assets: Collection[Asset]) -> Mapping[str, Standing]:
@@ -48,15 +53,15 @@ class SqlVideoShelf(SqlStore, VideoShelf):
         return [VideoEvent(row.event_id, row.at, row.action, _text(row.facts.get("reason"))) for row in rows]
 
 
-def _page(which: VideoFilter, state: Any) -> Select[Any]:
+def _page(which: VideoFilter, states: tuple[AssetState, ...]) -> Select[Any]:
     query = select(assets).limit(which.limit)
     key = assets.c.asset_id
     if which.owner is not None:
         # ordered by the owner's index, so that a page costs a page
         query = query.join(asset_owners, asset_owners.c.asset_id == assets.c.asset_id)
         query, key = query.where(asset_owners.c.owner == which.owner), asset_owners.c.asset_id
-    if state is not None:
-        query = query.where(assets.c.state == state)
+    if states:
+        query = query.where(assets.c.state.in_(states))
     if which.subject_id is not None:
         query = query.where(assets.c.subject_id == which.subject_id)
     if which.after is not None:
