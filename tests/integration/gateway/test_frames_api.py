@@ -505,8 +505,9 @@ def test_segments_of_unknown_or_unprobed_videos_are_refused(
     """H-02."""
     wish = {"label": "x", "start_frame": 0, "end_frame": 5}
     register(house.catalogue, 7)
-    admin = client(admin=True)
-    assert is_problem(admin.post(f"/api/videos/{asset_id(7)}/segments/", json=wish), 409)["reason"] == "not_planned"
+    unprobed = f"{house.base}/api/videos/{asset_id(7)}/segments/"
+    assert is_problem(ada.post(unprobed, json=wish), 404)["reason"] == "not_found"  # nobody's, so not hers
+    assert is_problem(httpx.post(unprobed, json=wish, headers=AS_ADMIN), 409)["reason"] == "not_planned"
     for video in (asset_id(99), "X%20Y", "%F0"):
         assert is_problem(ada.post(f"/api/videos/{video}/segments/", json=wish), 404)
     number = mark(ada, OTHER, 0, 5)
