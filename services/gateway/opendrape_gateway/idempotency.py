@@ -77,7 +77,7 @@ def _checked(key: str | None) -> str:
 
 async def _once(request: Request, key: str, act: Handler) -> Response:
     desk, caller = desk_of(request), await the_caller(request)
-    await within_rate(request, caller)  # before the key costs anything
+    await within_rate(request)  # before the key costs anything
     replay_id = _digest(caller.subject, request.method, request.url.path.rstrip("/"), key)
     fingerprint, holder, replays = await _fingerprint(request), secrets.token_hex(16), desk.container.door.replays
     found = await run_in_threadpool(
