@@ -42,7 +42,9 @@ def test_a_video_in_a_container_is_masked_and_delivered_into_another(
     container = bootstrap(load_settings())
     with container.resources:
         with embedded(container) as services:
-            services.wait_until_idle(lambda: None)
+            while not services.is_idle():
+                services.check()
+                services.pause(0.05)
         (asset,) = container.catalogue.assets()
         outcome = outcome_of(container, asset.asset_id)
         assert outcome.delivered, outcome

@@ -204,7 +204,6 @@ def test_a_token_stays_out_when_one_letter_is_changed(app: Any, issuer: Issuer) 
         "..",
         "a.b",
         "eyJhbGciOiJSUzI1NiJ9..",
-        "é.é.é".encode().decode("latin-1"),
         "A" * 20_000,
         "a." * 4000,
     ],
