@@ -71,13 +71,19 @@ def _tidier(container: Container) -> Tidier:
 
 
 def _sweep(container: Container) -> None:
-    container.catalogue.reclaim()
     empty_folder(container.settings.scratch_dir)
+    if container.settings.is_alone:
+        _sweep_what_is_ours(container)
+    _tidy(container)
+
+
+def _sweep_what_is_ours(container: Container) -> None:
+    """Never where others may work: they hold leases, write partial files, and store results before their rows."""
+    container.catalogue.reclaim()
     for store in (container.work_blobs, container.destination_blobs):
         if isinstance(store, LocalBlobStore):
             store.sweep_partials()
     _tidier(container).sweep_orphans()
-    _tidy(container)
 
 
 def _tidy(container: Container) -> None:

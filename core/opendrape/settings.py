@@ -363,6 +363,11 @@ class Settings(BaseSettings):
         return self.catalogue.url.get_secret_value() or f"sqlite:///{(self.state_dir / 'catalogue.sqlite3').absolute()}"
 
     @property
+    def is_alone(self) -> bool:
+        """True when only the owner of the state folder can work on this catalogue and its intermediate results."""
+        return not self.catalogue.url.get_secret_value() and not self.blobs.work_container and self.work.folder is None
+
+    @property
     def map_key_path(self) -> Path:
         """Where the key map's key file is."""
         return self.keys.map_key_file or self.state_dir / "keys" / "map.json"

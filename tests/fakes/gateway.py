@@ -14,6 +14,7 @@ import httpx
 from opendrape.access.key_office import KeyOffice
 from opendrape.access.key_text import KeyText
 from opendrape.adapters.audit_anchors import AnchorFile
+from opendrape.adapters.in_process_doorbell import InProcessDoorbell
 from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.adapters.policy_files import PolicyShelf
 from opendrape.adapters.sql.access import SqlAccessStore
@@ -110,6 +111,7 @@ def gateway_container(folder: Path, **more: Any) -> Iterator[Any]:
             key_map=Breakable(),
             work_blobs=Breakable(),
             destination_blobs=Breakable(),
+            doorbell=InProcessDoorbell(),
             metrics=Metrics(),
             policies=PolicyShelf(settings.policy_folders, LocalBlobStore(folder / "policies")),
             door=open_door(catalogue, clock),

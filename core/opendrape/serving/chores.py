@@ -10,7 +10,7 @@ from opendrape.ledger.frame_cleaning import clean_expired
 from opendrape.ledger.tidying import Tidier
 from opendrape.ports.chores import ChoreBook, Chores
 
-_RELAY_SECONDS = 1.0
+_RELAY_SECONDS, _HOUR = 1.0, 3600.0
 
 
 def chore_book(container: Container) -> ChoreBook:
@@ -20,6 +20,8 @@ def chore_book(container: Container) -> ChoreBook:
     book.add("sweep_ledger", every_seconds=settings.work.sweep_seconds, act=catalogue.sweep)
     book.add("relay_outbox", every_seconds=_RELAY_SECONDS, act=lambda: relay_rings(catalogue, container.doorbell))
     book.add("clean_expired", every_seconds=settings.frames.cleanup_hours * 3600, act=lambda: clean_expired(container))
+    book.add("forget_replays", every_seconds=_HOUR, act=container.door.replays.forget_expired)
+    book.add("forget_buckets", every_seconds=_HOUR, act=lambda: container.door.buckets.forget_full(idle_seconds=_HOUR))
     if not settings.work.keep_intermediate:
         book.add("tidy_intermediates", every_seconds=settings.work.sweep_seconds, act=tidier.tidy)
     return book

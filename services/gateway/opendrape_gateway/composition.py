@@ -160,6 +160,7 @@ def _health_of(container: GatewayContainer, more: Mapping[str, Check]) -> Health
         "work_storage": lambda: container.work_blobs.check(),
         "destination": lambda: container.destination_blobs.check(),
         "key_map": lambda: container.key_map.check(),
+        "doorbell": lambda: container.doorbell.check(),
         **more,
     }
     return HealthMonitor(checks, monotonic=container.clock.monotonic)
@@ -196,4 +197,4 @@ PLAN = ServicePlan(
     checks=lambda _container: {},  # the gateway's own door asks: see _health_of
     door=create_app,
 )
-"""The HTTP door, what tells webhooks, and what removes expired results."""
+"""The HTTP door, and what tells webhooks."""

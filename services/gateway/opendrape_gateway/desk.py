@@ -16,6 +16,7 @@ from opendrape.ports.blobs import BlobStore
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
 from opendrape.ports.door import DoorRecords
+from opendrape.ports.doorbell import Doorbell
 from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
 from opendrape.ports.segments import Segments
@@ -55,6 +56,9 @@ class GatewayContainer(Protocol):
 
     @property
     def key_map(self) -> KeyMap: ...
+
+    @property
+    def doorbell(self) -> Doorbell: ...
 
     @property
     def work_blobs(self) -> BlobStore: ...

@@ -6,7 +6,6 @@ import os
 import secrets
 
 from opendrape.bootstrap import Container
-from opendrape.ledger.frame_cleaning import FrameCleaner
 from opendrape.ledger.worker import Worker
 from opendrape.metrics import MeteredHandler
 from opendrape.serving.process import ServicePlan
@@ -51,11 +50,7 @@ def build_upload_intake(container: Container) -> UploadIntake:
 
 PLAN = ServicePlan(
     name="ingest",
-    workers=lambda container, _notice: [
-        *build_ingest(container),
-        build_upload_intake(container),
-        FrameCleaner(container),
-    ],
+    workers=lambda container, _notice: [*build_ingest(container), build_upload_intake(container)],
     checks=lambda container: {
         "catalogue": container.catalogue.check,
         "work_storage": container.work_blobs.check,

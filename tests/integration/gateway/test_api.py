@@ -168,6 +168,7 @@ def test_health_asks_every_dependency(app: Any) -> None:
             "work_storage": "ok",
             "destination": "ok",
             "key_map": "ok",
+            "doorbell": "ok",
         }
 
 
