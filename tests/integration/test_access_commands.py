@@ -24,6 +24,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "state"
     container = bootstrap(Settings(state_dir=folder, destination=tmp_path / "out"))
     with container.resources:
+        assert container.audit.keys, "made by whoever seals first, as `run` and `serve` do"
         container.catalogue.register(new_asset(), actor="test")
         container.catalogue.append_audit(AuditEvent("cli:uid-1", "key_map.reveal", "ar-1", container.clock.now()))
     return folder

@@ -85,6 +85,7 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
             "require_roles": "promises besides: {value}",
             "nobody_inside": "a large person without a face, where it looks like inside a body, is tissue: {value}",
             "device": "always masks the fixed regions of a device: {value}",
+            "marked": "always masks what somebody marked in this one video: {value}",
             "text_allow": "text that matches one of these as a whole stays visible: {value}",
             "chunk_seconds": "cut at key frames into chunks of at least {value} s; a lost worker costs one chunk",
         },

@@ -47,6 +47,7 @@ NOT_HERE = {
     "orders.MaskAnswer.evidence",  # only a preview asks for it
     "handlers.Policies.by_reference",  # protocols
     "handlers._Parts.catalogue",
+    "handlers._Parts.frames",
     "handlers._Parts.policies",
     "handlers._Parts.settings",
     "handlers._Parts.sources",
