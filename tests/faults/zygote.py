@@ -24,6 +24,9 @@ from typing import Any
 from tests.faults.calls import Fault, Recorder
 
 ROOT = Path(__file__).resolve().parents[2]
+_ELSEWHERE = ("__main__", "triton_backend_model")
+"""Modules that only another program can import: the start of a process, and what Triton's backend runs."""
+
 _PACKAGES = ("opendrape", "opendrape_ingest", "opendrape_masker", "opendrape_uploader")
 
 
@@ -93,7 +96,7 @@ def _import_all() -> None:
     for name in _PACKAGES:
         package = importlib.import_module(name)
         for module in pkgutil.walk_packages(package.__path__, f"{name}."):
-            if not module.name.endswith("__main__") and ".migrations" not in module.name:
+            if not module.name.endswith(_ELSEWHERE) and ".migrations" not in module.name:
                 importlib.import_module(module.name)
     importlib.import_module("tests.faults.here")
 
