@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -115,7 +116,9 @@ def _containers(azurite: Azurite, port: int) -> dict[str, str]:
 @contextmanager
 def _triton(folder: Path, models: Path) -> Iterator[Triton]:
     """Triton over the same models, rendered for its Python backend."""
-    command = [sys.executable, "-m", "opendrape_masker.models_sync", "--models-dir", str(models)]
+    own = folder / "triton-models"  # what lies in the shared folder decides other tests
+    shutil.copytree(models / "onnxruntime", own / "onnxruntime")
+    command = [sys.executable, "-m", "opendrape_masker.models_sync", "--models-dir", str(own)]
     subprocess.run([*command, "--target", "triton-python"], cwd=ROOT, check=True, capture_output=True, timeout=280)
-    with triton(models / "triton-python", folder / "triton") as server:
+    with triton(own / "triton-python", folder / "triton") as server:
         yield server

@@ -77,7 +77,7 @@ def bench_of(clip: Clip, folder: Path, policy: Policy, detectors: type, patch: p
         patch.setattr(module, "run_child", run_here)
     patch.setattr(chunk_child, "Detectors", detectors)
     patch.setattr(ledger_bench, "LEDGER_POLICY", policy)
-    return FrameBench(clip, folder)
+    return FrameBench(clip, folder, policy=policy)
 
 
 @pytest.mark.parametrize("smart", [False, True])
