@@ -37,11 +37,11 @@ def delivered(container: Container, original: bytes, masked: bytes) -> str:
     return asset_id
 
 
-def assembled(container: Container, original: bytes, masked: bytes) -> str:
+def assembled(container: Container, original: bytes, masked: bytes, *, subject_id: str | None = None) -> str:
     """The same, before delivery."""
     sha256, work = hashlib.sha256(original).hexdigest(), container.work_blobs
     asset_id = container.key_map.asset_pseudonym(sha256)
-    container.catalogue.register(NewAsset(asset_id, None, sha256, len(original), POLICY), actor="test")
+    container.catalogue.register(NewAsset(asset_id, subject_id, sha256, len(original), POLICY), actor="test")
     timeline = work.put_bytes(f"timelines/{asset_id}.bin", b"ticks")
     chunk = work.put_bytes(f"chunks/{asset_id}/c", b"chunk")
     blob = work.put_bytes(f"masked/{asset_id}/m.mp4", masked)

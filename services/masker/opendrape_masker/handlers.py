@@ -7,53 +7,25 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from opendrape.domain.body_review import check_nothing_awaits_review
 from opendrape.domain.media_info import MediaInfo
-from opendrape.domain.policy import Policy, PolicyRef
+from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MaskReport
 from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Chunk, ChunkMasked, Lease, Outcome, WorkKind
 from opendrape.errors import MediaRefused, NotFound, PermanentError, StorageUnavailable
 from opendrape.ledger.worker import Progress
-from opendrape.ports.blobs import BlobStore
-from opendrape.ports.catalogue import Catalogue
-from opendrape.ports.frames import FrameRequests
-from opendrape.ports.sources import SourceStore
-from opendrape.settings import Settings
 from opendrape_masker.children import run_assemble_child, run_mask_child, scratch_folder
 from opendrape_masker.frames.handling import FrameExport
+from opendrape_masker.parts import MaskerParts
 from opendrape_masker.reports import summed
-
-
-class Policies(Protocol):
-    """Resolves the policy a work item refers to."""
-
-    def by_reference(self, ref: PolicyRef) -> Policy: ...
-
-
-class _Parts(Protocol):
-    """What the masker takes from the container."""
-
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def catalogue(self) -> Catalogue: ...
-    @property
-    def frames(self) -> FrameRequests: ...
-    @property
-    def work_blobs(self) -> BlobStore: ...
-    @property
-    def sources(self) -> SourceStore: ...
-    @property
-    def policies(self) -> Policies: ...
 
 
 @dataclass(frozen=True)
 class MaskHandler:
     """Masks chunks and assembles videos. Idempotent: results are named by content and written once."""
 
-    parts: _Parts
+    parts: MaskerParts
     kinds = frozenset({WorkKind.MASK, WorkKind.ASSEMBLE, WorkKind.FRAMES})
 
     def handle(self, lease: Lease, progress: Progress) -> Outcome:

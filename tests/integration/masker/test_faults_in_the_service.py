@@ -45,13 +45,6 @@ NOT_HERE = {
     "chunk_child.Detectors.reader",
     "chunk_child._session",
     "orders.MaskAnswer.evidence",  # only a preview asks for it
-    "handlers.Policies.by_reference",  # protocols
-    "handlers._Parts.catalogue",
-    "handlers._Parts.frames",
-    "handlers._Parts.policies",
-    "handlers._Parts.settings",
-    "handlers._Parts.sources",
-    "handlers._Parts.work_blobs",
 }
 CHUNKS = 2
 EVERYWHERE = (*SERVICE, *ENGINE, *MEDIA)

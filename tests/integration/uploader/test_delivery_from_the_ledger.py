@@ -11,18 +11,18 @@ import pytest
 from opendrape.bootstrap import Container, bootstrap
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.states import AssetState
-from opendrape.domain.timeline import FrameSpan
-from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Chunk, ChunkMasked, Outcome, Planned, WorkKind
-from opendrape.ports.blobs import StoredBlob
-from opendrape.ports.catalogue import NewAsset
 from opendrape.ports.key_map import SourceRecord
 from opendrape.settings import Settings
 from opendrape_uploader.composition import build_uploader
 from opendrape_uploader.receipt_keys import public_key_path
 from opendrape_uploader.receipts import verify
-from tests.fakes.delivery import MASKED, POLICY, report
+from tests.fakes.delivered import assembled
+from tests.fakes.delivery import MASKED, POLICY
 
-CONTENT_SHA256 = hashlib.sha256(b"the original").hexdigest()
+ORIGINAL = b"the original"
+CONTENT_SHA256 = hashlib.sha256(ORIGINAL).hexdigest()
+IDENTITY = ("Dr X - Patient Y 1981", "op.mp4", "4711-0815")
+CONTENT_SHA256 = hashlib.sha256(ORIGINAL).hexdigest()
 IDENTITY = ("Dr X - Patient Y 1981", "op.mp4", "4711-0815")
 MEDIA = MediaInfo(
     container="mov",
@@ -71,26 +71,4 @@ def _assembled(container: Container) -> str:
     asset_id = container.key_map.asset_pseudonym(CONTENT_SHA256)
     subject_id = container.key_map.subject_pseudonym(IDENTITY[2])
     container.key_map.remember_source(asset_id, record, subject_id=subject_id)
-    new = NewAsset(asset_id, subject_id, CONTENT_SHA256, 12, POLICY)
-    container.catalogue.register(new, actor="test")
-    timeline = container.work_blobs.put_bytes("timelines/t", b"ticks")
-    chunk = container.work_blobs.put_bytes("chunks/c", b"chunk")
-    masked = container.work_blobs.put_bytes("masked/m.mp4", MASKED)
-    whole = Chunk(index=0, span=FrameSpan(0, 500))
-    _finish(container, Planned(media=MEDIA, timeline=_artefact(ArtefactKind.TIMELINE, timeline), chunks=(whole,)))
-    _finish(container, ChunkMasked(artefact=_artefact(ArtefactKind.CHUNK, chunk, 0), report=report()))
-    done = Assembled(
-        artefact=_artefact(ArtefactKind.MASKED, masked), md5=masked.md5, report=report(), scrub={"tags": 5}
-    )
-    _finish(container, done)
-    return asset_id
-
-
-def _finish(container: Container, outcome: Outcome) -> None:
-    lease = container.catalogue.claim(set(WorkKind) - {WorkKind.DELIVER}, owner="test", lease_seconds=60.0)
-    assert lease is not None
-    container.catalogue.complete(lease, outcome)
-
-
-def _artefact(kind: ArtefactKind, stored: StoredBlob, chunk: int = -1) -> Artefact:
-    return Artefact(kind, stored.name, stored.sha256, stored.size_bytes, chunk)
+    return assembled(container, ORIGINAL, MASKED, subject_id=subject_id)

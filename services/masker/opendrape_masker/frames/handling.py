@@ -9,56 +9,31 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from opendrape.domain.frames import FrameRequest, frames_of
 from opendrape.domain.media_info import MediaInfo
-from opendrape.domain.policy import Policy, PolicyRef
+from opendrape.domain.policy import Policy
 from opendrape.domain.states import AssetState
 from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape.domain.work import Artefact, ArtefactKind, FramesPacked, Lease
 from opendrape.errors import NotFound, PermanentError
 from opendrape.ledger.worker import Progress
 from opendrape.media.child import run_child
-from opendrape.ports.blobs import BlobStore
-from opendrape.ports.catalogue import Catalogue
-from opendrape.ports.frames import FrameRequests
-from opendrape.ports.sources import SourceStore
-from opendrape.settings import Settings
 from opendrape_masker.children import child_limits, limits_of, run_mask_child, scratch_folder
 from opendrape_masker.frames.orders import FramesAnswer, FramesOrder, Piece, WantedSegment
 from opendrape_masker.orders import read_timeline
+from opendrape_masker.parts import MaskerParts
 
 _FINISHED: Final = frozenset({AssetState.DELIVERING, AssetState.DELIVERED, AssetState.ARCHIVED})
 _MASKING_SHARE: Final = 0.85
-
-
-class _Policies(Protocol):
-    def by_reference(self, ref: PolicyRef) -> Policy: ...
-
-
-class FrameParts(Protocol):
-    """What the export takes from the container."""
-
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def catalogue(self) -> Catalogue: ...
-    @property
-    def frames(self) -> FrameRequests: ...
-    @property
-    def work_blobs(self) -> BlobStore: ...
-    @property
-    def sources(self) -> SourceStore: ...
-    @property
-    def policies(self) -> _Policies: ...
 
 
 @dataclass(frozen=True)
 class FrameExport:
     """Idempotent: the ZIP is named by its content and written once."""
 
-    parts: FrameParts
+    parts: MaskerParts
 
     def handle(self, lease: Lease, progress: Progress) -> FramesPacked:
         """Make the request's ZIP. ``ResidualFound`` when the second look at what was masked finds something."""
@@ -78,7 +53,7 @@ class FrameExport:
 class _Job:
     """One attempt."""
 
-    parts: FrameParts
+    parts: MaskerParts
     lease: Lease
     request: FrameRequest
     folder: Path
