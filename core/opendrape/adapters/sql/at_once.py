@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.policy import PolicyRef
 from opendrape.domain.work import ChunkMasked, Lease, WorkKind
-from opendrape.errors import StaleLease
 
 CLAIM: Final = """
 WITH picked AS (
@@ -34,60 +33,25 @@ SELECT item_id, asset_id, kind, chunk, policy_name, policy_digest, lease_epoch, 
 """
 """The index ``ix_work_items_due`` gives the order; rows that another claim holds are skipped, never waited for."""
 
-# The asset is held first, so that nobody cancels or plans meanwhile; workers on other chunks hold it too.
-#
-# Who queues assembling? While chunks wait, nobody has to: workers share the asset's advisory lock. Once none waits, a
-# worker takes it alone, so that it sees what every sharer has stored. A sharer that finds, the lock in hand, that none
-# waits any longer gives up and begins again (two that wanted more of a shared lock would block each other).
-#
-# "IS TRUE" keeps the planner from looking for the item among all leased ones instead of by its number.
 COMPLETE_CHUNK: Final = """
-WITH held AS (
-    SELECT asset_id FROM assets WHERE asset_id = %(asset_id)s FOR KEY SHARE
-), ended AS (
-    UPDATE work_items AS item SET state = 'done', owner = NULL, lease_until = NULL, reason = NULL, progress = 1
-    FROM held
-    WHERE item.item_id = %(item_id)s AND item.lease_epoch = %(epoch)s AND (item.state = 'leased') IS TRUE
-    RETURNING item.item_id, item.asset_id, item.kind, item.chunk, item.policy_digest, item.lease_epoch
-), told AS (
-    INSERT INTO audit_events (at, actor, action, object_id, facts)
-    SELECT %(now)s, %(owner)s, 'work.done', asset_id,
-        jsonb_build_object('item', item_id, 'kind', kind, 'chunk', chunk, 'epoch', lease_epoch)
-    FROM ended
-), stored AS (
-    INSERT INTO artefacts (asset_id, policy_digest, kind, chunk, name, sha256, size_bytes, created_at)
-    SELECT asset_id, policy_digest, 'chunk', chunk, %(name)s, %(sha256)s, %(size_bytes)s, %(now)s FROM ended
-    ON CONFLICT (asset_id, policy_digest, kind, chunk) DO UPDATE
-    SET name = excluded.name, sha256 = excluded.sha256, size_bytes = excluded.size_bytes,
-        created_at = excluded.created_at
-), reported AS (
-    INSERT INTO reports (asset_id, policy_digest, chunk, outcome, created_at)
-    SELECT asset_id, policy_digest, chunk, %(outcome)s::jsonb, %(now)s FROM ended
-    ON CONFLICT (asset_id, policy_digest, chunk) DO UPDATE
-    SET outcome = excluded.outcome, created_at = excluded.created_at
-)
-SELECT CASE WHEN (
-        SELECT chunk FROM work_items WHERE asset_id = %(asset_id)s AND kind = 'mask' AND state = 'queued'
-        ORDER BY chunk LIMIT 1) IS NOT NULL
-    THEN pg_advisory_xact_lock_shared(%(space)s, hashtext(asset_id))::text || 'shared'
-    ELSE pg_advisory_xact_lock(%(space)s, hashtext(asset_id))::text || 'alone' END AS hold
-FROM ended
+SELECT opendrape_complete_chunk(
+    %(space)s::integer, %(now)s, %(owner)s, %(asset_id)s, %(item_id)s, %(epoch)s,
+    %(name)s, %(sha256)s, %(size_bytes)s, %(outcome)s::jsonb)
 """
+"""The function, and why it locks as it does, stands in migration 0006."""
 
-# "ORDER BY chunk" leads to the asset's own index, whatever the planner believes of a table that changes all the time.
-OPEN_CHUNKS: Final = """
-SELECT
-    (SELECT chunk FROM work_items WHERE asset_id = %(asset_id)s AND kind = 'mask' AND state = 'queued'
-        ORDER BY chunk LIMIT 1) IS NOT NULL AS waiting,
-    (SELECT chunk FROM work_items WHERE asset_id = %(asset_id)s AND kind = 'mask' AND state IN ('queued', 'leased')
-        ORDER BY chunk LIMIT 1) IS NOT NULL AS any
-"""
+ALONE: Final = "SELECT pg_advisory_xact_lock(%(space)s, hashtext(%(asset_id)s))"
 
 _LAST_CHUNK_SPACE: Final = 0x0DD_4A9F
 
 
-class NobodyWaits(Exception):
-    """Nothing was stored; the same call, made again, finds out whether it was the last chunk."""
+class Verdict(StrEnum):
+    """What became of a chunk that was to be completed; nothing was stored unless it is ``done``."""
+
+    DONE = "done"
+    LAST = "last"
+    AGAIN = "again"
+    STALE = "stale"
 
 
 def claim(tx: Transaction, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float) -> Lease | None:
@@ -114,11 +78,8 @@ def claim(tx: Transaction, kinds: Collection[WorkKind], *, owner: str, lease_sec
     )
 
 
-def complete_chunk(tx: Transaction, lease: Lease, masked: ChunkMasked) -> bool:
-    """End the item well and keep its result; True when no chunk of the asset is open any more.
-
-    ``StaleLease``, and nothing is stored, when the lease is old; ``NobodyWaits`` when the call has to be made again.
-    """
+def complete_chunk(tx: Transaction, lease: Lease, masked: ChunkMasked) -> Verdict:
+    """End the item well and keep its result, unless it is the asset's last chunk: more than this follows then."""
     values = {
         "asset_id": lease.asset_id,
         "item_id": lease.item_id,
@@ -128,13 +89,12 @@ def complete_chunk(tx: Transaction, lease: Lease, masked: ChunkMasked) -> bool:
         "name": masked.artefact.name,
         "sha256": masked.artefact.sha256,
         "size_bytes": masked.artefact.size_bytes,
-        "outcome": json.dumps(masked.model_dump(mode="json")),
+        "outcome": masked.model_dump_json(),
         "space": _LAST_CHUNK_SPACE,
     }
-    ended = tx.connection.exec_driver_sql(COMPLETE_CHUNK, values).one_or_none()
-    if ended is None:
-        raise StaleLease()
-    left = tx.connection.exec_driver_sql(OPEN_CHUNKS, {"asset_id": lease.asset_id}).one()
-    if ended.hold == "shared" and not left.waiting:
-        raise NobodyWaits
-    return not left.any
+    return Verdict(tx.connection.exec_driver_sql(COMPLETE_CHUNK, values).scalar_one())
+
+
+def alone_at_last_chunk(tx: Transaction, asset_id: str) -> None:
+    """Wait until no other chunk of the asset is being completed, and keep it so to the end of the transaction."""
+    tx.connection.exec_driver_sql(ALONE, {"space": _LAST_CHUNK_SPACE, "asset_id": asset_id})

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from sqlalchemy import delete
 
-from opendrape.adapters.sql import assets, figures, ledger, reading, results
-from opendrape.adapters.sql.at_once import NobodyWaits
+from opendrape.adapters.sql import assets, at_once, figures, ledger, reading, results
 from opendrape.adapters.sql.database import Database, open_database
 from opendrape.adapters.sql.frame_requests import SqlFrameRequests
 from opendrape.adapters.sql.migrate import is_current, migrate
 from opendrape.adapters.sql.postgresql import Limits
+from opendrape.adapters.sql.progression import is_of
 from opendrape.adapters.sql.repetition import repeated
 from opendrape.adapters.sql.segments import SqlSegments
 from opendrape.adapters.sql.tables import outbox
@@ -26,6 +26,7 @@ from opendrape.domain.work import (
     ArtefactKind,
     Asset,
     Chunk,
+    ChunkMasked,
     Failure,
     Lease,
     Outcome,
@@ -33,7 +34,7 @@ from opendrape.domain.work import (
     WorkItem,
     WorkKind,
 )
-from opendrape.errors import CatalogueUnavailable
+from opendrape.errors import CatalogueUnavailable, StaleLease
 from opendrape.ports.catalogue import AssetFilter, Catalogue, NewAsset, OutboxRing, Registration, Spent
 from opendrape.ports.clock import Clock
 
@@ -187,10 +188,25 @@ class SqlCatalogue(Catalogue):
             ledger.heartbeat(tx, lease, lease_seconds=lease_seconds, progress=progress)
 
     def complete(self, lease: Lease, outcome: Outcome) -> None:
+        at_once_there = self._database.is_postgresql and isinstance(outcome, ChunkMasked) and is_of(lease, outcome)
+        if at_once_there and self._completed_at_once(lease, outcome):
+            return
+        with self._writing() as tx:
+            ledger.complete(tx, lease, outcome)
+
+    def _completed_at_once(self, lease: Lease, masked: ChunkMasked) -> bool:
+        """One statement for every chunk but the last, for which the answer is False and nothing was stored."""
         for _ in range(COMPLETE_TRIES):
-            with suppress(NobodyWaits), self._writing() as tx:
-                return ledger.complete(tx, lease, outcome)
-        raise CatalogueUnavailable(reason="catalogue_conflict")
+            with self._database.write_at_once() as connection:
+                tx = Transaction(connection, self._clock.now(), self._retry)
+                match at_once.complete_chunk(tx, lease, masked):
+                    case at_once.Verdict.DONE:
+                        return True
+                    case at_once.Verdict.LAST:
+                        return False
+                    case at_once.Verdict.STALE:
+                        raise StaleLease()
+        return False
 
     def fail(self, lease: Lease, failure: Failure) -> None:
         with self._writing() as tx:

@@ -37,6 +37,11 @@ class Database:
         # SQLite's read transactions are a snapshot by themselves.
         self._snapshot = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
 
+    @property
+    def is_postgresql(self) -> bool:
+        """True where one statement can do what SQLite needs several for."""
+        return self.engine.dialect.name == "postgresql"
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view; nothing is to be written."""

@@ -10,12 +10,12 @@ from zlib import crc32
 from sqlalchemy import Row, Select, and_, or_, select, update
 
 from opendrape.adapters.sql import assets, at_once, frame_work, items
-from opendrape.adapters.sql.progression import assemble_when_masked, follow, is_of
+from opendrape.adapters.sql.progression import follow
 from opendrape.adapters.sql.tables import outbox, work_items
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.frames import FrameState
 from opendrape.domain.states import AssetState, WorkState
-from opendrape.domain.work import ChunkMasked, Failure, Lease, Outcome, WorkKind
+from opendrape.domain.work import Failure, Lease, Outcome, WorkKind
 from opendrape.errors import Disposition
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
@@ -75,8 +75,8 @@ def heartbeat(tx: Transaction, lease: Lease, *, lease_seconds: float, progress: 
 
 def complete(tx: Transaction, lease: Lease, outcome: Outcome) -> None:
     """End the item well, fenced first: a stale worker stores nothing."""
-    if tx.is_postgresql and isinstance(outcome, ChunkMasked) and is_of(lease, outcome):
-        return assemble_when_masked(tx, lease) if at_once.complete_chunk(tx, lease, outcome) else None
+    if tx.is_postgresql and lease.kind is WorkKind.MASK:
+        at_once.alone_at_last_chunk(tx, lease.asset_id)
     assets.lock(tx, lease.asset_id)
     items.end_lease(tx, lease, WorkState.DONE, progress=1.0)
     return follow(tx, lease, outcome)

@@ -32,12 +32,6 @@ def is_of(lease: Lease, masked: ChunkMasked) -> bool:
     return lease.kind is WorkKind.MASK and masked.artefact.chunk == lease.chunk
 
 
-def assemble_when_masked(tx: Transaction, lease: Lease) -> None:
-    """Queue assembling once the last chunk is done. No other chunk of the asset may complete meanwhile."""
-    if not results.unmasked_chunks(tx, lease.asset_id, lease.policy.digest):
-        _queue(tx, lease, WorkKind.ASSEMBLE)
-
-
 def _after_plan(tx: Transaction, lease: Lease, plan: Planned) -> None:
     if not plan.chunks:
         raise IllegalTransition("a plan has at least one chunk")
@@ -54,7 +48,9 @@ def _after_mask(tx: Transaction, lease: Lease, masked: ChunkMasked) -> None:
         raise IllegalTransition("the result is of another chunk")
     results.store_artefact(tx, lease.asset_id, lease.policy.digest, masked.artefact)
     results.store_report(tx, lease.asset_id, lease.policy.digest, masked, chunk=lease.chunk)
-    assemble_when_masked(tx, lease)
+    # no other chunk of the asset can complete meanwhile
+    if not results.unmasked_chunks(tx, lease.asset_id, lease.policy.digest):
+        _queue(tx, lease, WorkKind.ASSEMBLE)
 
 
 def _after_assemble(tx: Transaction, lease: Lease, assembled: Assembled) -> None:
