@@ -78,10 +78,11 @@ def test_every_true_face_and_text_box_is_covered_in_every_frame(journey: Journey
     assert uncovered(journey.truth, journey.video, least=0.99) == []
 
 
-def test_nobody_is_found_and_nothing_is_read_in_the_output(journey: Journey, models_dir: Path) -> None:
+@pytest.mark.parametrize("every", [10, pytest.param(3, marks=pytest.mark.long)])
+def test_nobody_is_found_and_nothing_is_read_in_the_output(journey: Journey, models_dir: Path, every: int) -> None:
     """V-15: an independent look has no face hit that touches a true face, reads no planted text within distance 2."""
     judge = Judge.of(models_dir, Settings().model_repository)
-    assert judge.look(journey.truth, journey.video, every=3, read_every=4) == []
+    assert judge.look(journey.truth, journey.video, every=every, read_every=4) == []
 
 
 def test_no_identity_is_left_anywhere(journey: Journey) -> None:

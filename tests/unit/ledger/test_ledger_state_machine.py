@@ -13,7 +13,7 @@ from tests.servers.postgresql import PostgreSQL
 from tests.unit.ledger.ledger_machine import LedgerMachine
 
 LedgerMachine.TestCase.settings = settings(
-    max_examples=80,
+    max_examples=40,
     stateful_step_count=40,
     deadline=None,
     database=None,
