@@ -61,10 +61,10 @@ doctor: $(STAMPS)/runtime ## Could this machine de-identify a video now?
 	@$(BIN)/opendrape doctor $(ARGS)
 
 test: $(STAMPS)/dev ## Every test but the long ones, with coverage
-	@bash scripts/test.sh -m 'not long' -n $(WORKERS) --dist loadfile $(ARGS)
+	@bash scripts/test.sh -m 'not long' -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: $(STAMPS)/dev ## Every test, the long ones too
-	@bash scripts/test.sh -n $(WORKERS) --dist loadfile $(ARGS)
+	@bash scripts/test.sh -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMPS)/dev ## ruff, mypy --strict, import contracts, no addresses or machine paths in tracked files
 	$(BIN)/ruff check .

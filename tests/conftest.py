@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
 from tests.models_fixture import models_dir
 from tests.servers.azurite import azurite, container_name
 from tests.servers.postgresql import catalogue_url, empty_url, postgresql
@@ -16,3 +21,15 @@ __all__ = [
     "postgresql",
     "redis_server",
 ]
+
+HEAVIEST_FIRST = ("e2e", "nemesis", "faults", "integration", "contract")
+"""Folders whose files take minutes: two workers that begin with them end together."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files by weight; the Makefile tells xdist to keep this order."""
+    items.sort(key=lambda item: _weight(item.path.relative_to(Path(__file__).parent).parts))
+
+
+def _weight(parts: Iterable[str]) -> int:
+    return next((place for place, name in enumerate(HEAVIEST_FIRST) if name in parts), len(HEAVIEST_FIRST))

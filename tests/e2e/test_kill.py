@@ -59,7 +59,7 @@ def undisturbed(source: Path, models_dir: Path, tmp_path_factory: pytest.TempPat
 def test_killed_runs_go_on_to_the_same_result(
     chain: int, source: Path, models_dir: Path, undisturbed: tuple[set[str], float], tmp_path: Path
 ) -> None:
-    """C-02, O-03: a chain of 10 seeded kills (three of them in the long form); only complete outputs are ever visible."""
+    """C-02, O-03: a chain of 10 seeded kills (three in the long form); only complete outputs are ever visible."""
     expected, calm_seconds = undisturbed
     chance = random.Random(SEED + chain)
     here = bench(tmp_path, models_dir)
