@@ -188,14 +188,15 @@ class SqlCatalogue(Catalogue):
             ledger.heartbeat(tx, lease, lease_seconds=lease_seconds, progress=progress)
 
     def complete(self, lease: Lease, outcome: Outcome) -> None:
-        at_once_there = self._database.is_postgresql and isinstance(outcome, ChunkMasked) and is_of(lease, outcome)
-        if at_once_there and self._completed_at_once(lease, outcome):
+        if isinstance(outcome, ChunkMasked) and self._completed_at_once(lease, outcome):
             return
         with self._writing() as tx:
             ledger.complete(tx, lease, outcome)
 
     def _completed_at_once(self, lease: Lease, masked: ChunkMasked) -> bool:
-        """One statement for every chunk but the last, for which the answer is False and nothing was stored."""
+        """PostgreSQL: one statement for every chunk but the last; False when nothing was stored."""
+        if not (self._database.is_postgresql and is_of(lease, masked)):
+            return False
         for _ in range(COMPLETE_TRIES):
             with self._database.write_at_once() as connection:
                 tx = Transaction(connection, self._clock.now(), self._retry)
