@@ -72,7 +72,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "hdr_metadata_unsupported": "The video carries high-dynamic-range descriptions that would be lost.",
         "stereo_or_spherical_unsupported": "Stereo and spherical video is not supported.",
         "interlaced_unsupported_in_hevc": "Interlaced video is not written as HEVC; H.264 keeps it.",
-        "too_small_for_hevc": "The picture is too small for HEVC; H.264 keeps it.",
+        "too_small_for_hevc": "The picture is too small for HEVC (under 64 x 32); H.264 keeps it.",
         "field_order_unknown": "The order of the fields cannot be told.",
         "sound_unsupported": "The sound is of a kind that cannot be kept; it can be dropped.",
         "sound_times_unusable": "The times of the sound cannot be used; it can be dropped.",

@@ -23,7 +23,8 @@ from opendrape.media.processor import deterministic_parameters
 
 _FULL_RANGE, _LIMITED_RANGE = 2, 1
 _LARGEST_RATE_TERM: Final = 100_000
-_SMALLEST_HEVC_SIDE: Final = 32  # x265 refuses smaller pictures
+# x265 refuses lower pictures, and writes beside its memory for those up to 48 wide (glibc's malloc check finds it)
+_SMALLEST_HEVC: Final = (64, 32)
 _X265_SMALL_BLOCKS_BELOW: Final = 128
 
 SOFTWARE: Final = MappingProxyType({"h264": "libx264", "hevc": "libx265"})
@@ -46,7 +47,7 @@ def check_can_encode(media: MediaInfo, encode: EncodeRule) -> None:
         return
     if media.field_order is not FieldOrder.PROGRESSIVE:
         raise MediaRefused(reason="interlaced_unsupported_in_hevc")
-    if min(media.width, media.height) < _SMALLEST_HEVC_SIDE:
+    if media.width < _SMALLEST_HEVC[0] or media.height < _SMALLEST_HEVC[1]:
         raise MediaRefused(reason="too_small_for_hevc")
 
 

@@ -37,7 +37,7 @@ LAYOUTS = {
         *("-colorspace", "bt2020nc"),
     ),
     "vfr.mkv": ("-c:v", "libx264", "-vf", "select='mod(n,3)+mod(n,2)'", "-fps_mode", "vfr", "-pix_fmt", "yuv420p"),
-    "small.mp4": ("-c:v", "libx264", "-vf", "scale=48:40", "-pix_fmt", "yuv420p"),
+    "small.mp4": ("-c:v", "libx264", "-vf", "scale=64:34", "-pix_fmt", "yuv420p"),
 }
 
 
@@ -116,6 +116,23 @@ def test_the_same_pictures_become_the_same_bytes_whatever_lies_in_memory(tmp_pat
     assert len(digests) == 1
 
 
+def test_the_smallest_picture_that_is_taken_stays_inside_the_encoders_memory(tmp_path: Path) -> None:
+    """V-10: glibc ends a process that wrote beside what it was given; 48 x 32 does."""
+    if not list(Path("/usr/lib").glob("*/" + _CHECKED_ALLOCATOR)):
+        pytest.skip(f"no {_CHECKED_ALLOCATOR} on this machine")
+    source = pattern(tmp_path / "s.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p", size="64x32")
+    checked = {"LD_PRELOAD": _CHECKED_ALLOCATOR, "GLIBC_TUNABLES": "glibc.malloc.check=3"}
+    run = subprocess.run(
+        [sys.executable, "-c", _WRITE_ONE, str(source), str(tmp_path / "chunk")],
+        env={**os.environ, **checked, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+
+
+_CHECKED_ALLOCATOR = "libc_malloc_debug.so.0"
+
 _WRITE_ONE = """
 import hashlib, sys
 from pathlib import Path
@@ -139,7 +156,8 @@ print(hashlib.sha256(chunk.read_bytes()).hexdigest())
             "96x64",
             "interlaced_unsupported_in_hevc",
         ),
-        (("-c:v", "libx264"), "16x16", "too_small_for_hevc"),
+        (("-c:v", "libx264"), "96x16", "too_small_for_hevc"),
+        (("-c:v", "libx264"), "48x64", "too_small_for_hevc"),  # x265 would write beside its memory
     ],
 )
 def test_what_hevc_cannot_keep_is_refused(arguments: tuple[str, ...], size: str, reason: str, tmp_path: Path) -> None:
