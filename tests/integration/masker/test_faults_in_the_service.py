@@ -183,6 +183,7 @@ def test_a_stored_chunk_that_changed_is_not_assembled(ledger: LedgerBench) -> No
     victim.write_bytes(other.read_bytes())
     ledger.work(1)
     assert ledger.item(WorkKind.ASSEMBLE).reason == "chunk_damaged"
+    assert ledger.catalogue.asset(ASSET).state is AssetState.FAILED, "no second look mends what lies there"
     assert ledger.artefacts(ArtefactKind.MASKED) == []
     ledger.assert_quiet()
 
