@@ -12,7 +12,7 @@ import pytest
 
 from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.domain.work import Artefact, ArtefactKind, Planned
-from opendrape.errors import BlobConflict, PermanentError, StaleLease, StorageUnavailable
+from opendrape.errors import BlobConflict, PermanentError, StaleLease
 from opendrape.ports.blobs import StoredBlob
 from opendrape_uploader.deliver import DeliverHandler
 from opendrape_uploader.receipts import verify
