@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import random
+
+import pytest
+
 from tests.models_fixture import models_dir
 from tests.servers.azurite import azurite, container_name
 from tests.servers.postgresql import catalogue_url, empty_url, postgresql
@@ -16,3 +21,14 @@ __all__ = [
     "postgresql",
     "redis_server",
 ]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Every process of one run has the same seed for its storms, and the run's header says which."""
+    drawn = os.environ.get("OPENDRAPE_TEST_SEED") or str(random.SystemRandom().randrange(2**31))
+    os.environ.setdefault("OPENDRAPE_STORM_SEED", drawn)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Set the variable to this number, and every storm strikes in the same order again."""
+    return f"OPENDRAPE_TEST_SEED={os.environ['OPENDRAPE_STORM_SEED']}"

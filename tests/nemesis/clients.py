@@ -16,6 +16,7 @@ from opendrape.errors import OpenDrapeError
 from opendrape_ingest.scan import scan
 
 ACCEPTED = 202
+LATER = (408, 429)
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,10 @@ class Door:
                 )
         except httpx.HTTPError as error:
             return type(error).__name__
-        assert answer.status_code == ACCEPTED or answer.status_code >= 500, answer.text
-        return None if answer.status_code == ACCEPTED else str(answer.status_code)
+        if answer.status_code == ACCEPTED:
+            return None
+        assert answer.status_code in LATER or answer.status_code >= 500, answer.text
+        return str(answer.status_code)
 
 
 @dataclass

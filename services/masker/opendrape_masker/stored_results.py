@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from opendrape.adapters.store_folders import storage_errors
 from opendrape.domain.work import Artefact
-from opendrape.errors import BlobConflict, NotFound, OpenDrapeError, PermanentError, StorageUnavailable
+from opendrape.errors import BlobConflict, Disposition, NotFound, OpenDrapeError, PermanentError, StorageUnavailable
 from opendrape.ports.blobs import BlobStore, StoredBlob
 from opendrape_masker.digests import digest_file
 
@@ -32,19 +32,16 @@ def put_result(store: BlobStore, name: str, source: Path, *, sha256: str) -> Sto
 @contextmanager
 def opened_chunk(store: BlobStore, chunk: Artefact) -> Iterator[Path]:
     """The chunk as a local file. ``PermanentError`` with ``chunk_missing``, or ``chunk_damaged`` as it comes."""
-    opened = store.local_path(chunk.name)
-    try:
-        path = opened.__enter__()
-    except NotFound as error:
-        raise PermanentError("a chunk is missing", reason="chunk_missing") from error
-    except StorageUnavailable as error:
-        if error.reason == "read_back_differs":
-            _refuse_damaged(store, chunk)
-        raise
-    try:
+    with ExitStack() as opened:
+        try:
+            path = opened.enter_context(store.local_path(chunk.name))
+        except NotFound as error:
+            raise PermanentError("a chunk is missing", reason="chunk_missing") from error
+        except StorageUnavailable as error:
+            if error.reason == "read_back_differs":
+                _refuse_damaged(store, chunk)
+            raise
         yield path
-    finally:
-        opened.__exit__(None, None, None)
 
 
 @contextmanager
@@ -54,8 +51,9 @@ def blaming_damaged_chunks(store: BlobStore, chunks: Sequence[Artefact], paths: 
     """
     try:
         yield
-    except OpenDrapeError:
-        _check(store, chunks, paths)
+    except OpenDrapeError as error:
+        if error.disposition is not Disposition.ABANDON:  # else somebody waits for us to leave
+            _check(store, chunks, paths)
         raise
     _check(store, chunks, paths)
 
