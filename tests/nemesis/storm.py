@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 import threading
 from collections.abc import Sequence
 from fractions import Fraction
