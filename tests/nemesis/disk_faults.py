@@ -53,7 +53,7 @@ class Rot:
         which, place = chance.random(), chance.random()
         end = time.monotonic() + _LOOKING_SECONDS  # results live for seconds only
         while time.monotonic() < end and not self._hit(which, place):
-            time.sleep(0.02)
+            time.sleep(0.05)
         return lambda: None
 
     def _hit(self, which: float, place: float) -> bool:

@@ -24,6 +24,7 @@ from tests.servers.small_disk import small_disk
 LEASE_SECONDS = 4.0
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("seconds", "videos"), [(30, 5), pytest.param(600, 20, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]
 )
