@@ -103,9 +103,7 @@ class AzureBlobStore(BlobStore):
         facts, version = self._visible(name)
         with self._room_for(facts.size_bytes) as folder:
             path = folder / name.rpartition("/")[2]
-            with storage_errors():
-                found = self.session.do(lambda container: _download(container, version, path))
-            if found != facts.sha256:
+            if self.session.do(lambda container: _download(container, version, path)) != facts.sha256:
                 raise StorageUnavailable(reason="read_back_differs")
             yield path
 
