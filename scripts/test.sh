@@ -19,7 +19,7 @@ fi
 echo
 echo 'real servers in this run'
 printf '  %-12s %s\n' SQLite 'used: through Python, no server'
-for name in PostgreSQL 'Service Bus' 'Azure Blob' Redis Triton Prometheus; do
+for name in PostgreSQL 'Service Bus' 'Azure Blob' Redis Triton Prometheus 'Small disk'; do
   note=$OPENDRAPE_SERVERS_USED/${name// /_}
   if [ -f "$note" ]; then text=$(cat "$note"); else text='no test asked for it'; fi
   printf '  %-12s %s\n' "$name" "$text"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,3 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _weight(parts: Iterable[str]) -> int:
     return next((place for place, name in enumerate(HEAVIEST_FIRST) if name in parts), len(HEAVIEST_FIRST))
+
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Every process of one run has the same seed for its storms, and the run's header says which."""
+    drawn = os.environ.get("OPENDRAPE_TEST_SEED") or str(random.SystemRandom().randrange(2**31))
+    os.environ.setdefault("OPENDRAPE_STORM_SEED", drawn)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Set the variable to this number, and every storm strikes in the same order again."""
+    return f"OPENDRAPE_TEST_SEED={os.environ['OPENDRAPE_STORM_SEED']}"

@@ -10,6 +10,7 @@ _HOSTILE = "tests/integration/media/test_hostile_input.py"
 _READ = "tests/integration/media/test_probe_and_read.py"
 _LEFT = "tests/integration/media/test_survivors.py"
 _SERVICE = "tests/integration/masker/test_faults_in_the_service.py"
+_DAMAGED = "tests/integration/masker/test_damaged_results.py"
 _DELIVER = "tests/unit/uploader/test_deliver.py"
 _RECEIPTS = "tests/unit/uploader/test_receipts.py"
 _BLOBS = "tests/contract/test_local_blobs.py"
@@ -181,13 +182,14 @@ JOINING = (
     _media("find bytes outside samples", "scrub", "_in_container", _LEFT, without="if sizes !="),
 )
 STORING = (
-    _masker(
-        "compare a chunk's digest before joining",
-        "MaskHandler._stored_chunks",
-        _SERVICE,
-        without="for artefact in stored",
+    Mutation(
+        "compare the digest of what was joined",
+        "opendrape_masker.stored_results",
+        "_check",
+        (_DAMAGED, _SERVICE),
+        without="if found != chunk.sha256",
     ),
-    _masker("insist on every chunk", "MaskHandler._stored_chunks", _SERVICE, without="if [artefact.chunk"),
+    _masker("insist on every chunk", "MaskHandler._planned_chunks", _SERVICE, without="if [artefact.chunk"),
     _masker("compare the source's digest at the end", "MaskHandler._assemble", _SERVICE, without="self._verify_source"),
     Mutation(
         "empty the scratch folder", "opendrape_masker.children", "scratch_folder", (_SERVICE,), without="shutil.rmtree"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.servers.fleet import Service
@@ -21,26 +22,50 @@ class Fault:
     seconds: tuple[float, float] = (0.0, 0.0)
 
 
+@dataclass(frozen=True)
+class Strike:
+    """One fault of a plan: when it is undone, how long the pause is after it, and the chances that it takes."""
+
+    number: int
+    fault: Fault
+    seconds: float
+    pause: float
+    chance: random.Random
+
+
+def plan(faults: Sequence[Fault], seed: int) -> Iterator[Strike]:
+    """Strikes without end; the same seed and faults give the same ones, whatever time they take or meet.
+
+    Every fault comes once, in random order, before one comes again. Each strike has chances of its own, so that what
+    one of them finds to break changes nothing about the next.
+    """
+    chance = random.Random(seed)
+    numbers = itertools.count(1)
+    while True:
+        for fault in chance.sample(faults, len(faults)):
+            own = random.Random(chance.getrandbits(64))
+            yield Strike(next(numbers), fault, chance.uniform(*fault.seconds), chance.uniform(0.1, 1.5), own)
+
+
 @dataclass
 class Nemesis:
-    """Strikes with a random fault, undoes it, waits a little, and again until the time is over."""
+    """Strikes, undoes it, waits a little, and again until the time is over."""
 
-    faults: Sequence[Fault]
-    chance: random.Random
+    strikes: Iterator[Strike]
     struck: list[str] = field(default_factory=list)
 
     def rage(self, seconds: float) -> None:
         """Blocks; nothing stays broken afterwards."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            fault = self.chance.choice(self.faults)
-            self.struck.append(fault.name)
-            undo = fault.strike(self.chance)
+            strike = next(self.strikes)
+            self.struck.append(strike.fault.name)
+            undo = strike.fault.strike(strike.chance)
             try:
-                time.sleep(self.chance.uniform(*fault.seconds))
+                time.sleep(strike.seconds)
             finally:
                 undo()
-            time.sleep(self.chance.uniform(0.1, 1.5))
+            time.sleep(strike.pause)
 
 
 def against_services(services: Sequence[Service], *, lease_seconds: float) -> list[Fault]:

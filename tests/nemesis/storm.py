@@ -5,25 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from opendrape.bootstrap import Container
-from opendrape.domain.policy import Policy
-from opendrape.errors import OpenDrapeError
-from opendrape_ingest.scan import scan
 from opendrape_masker.synthetic import SampleRequest, make_sample
 from tests.e2e.runs import Bench
-from tests.nemesis.faults import Fault, Nemesis
+from tests.nemesis.clients import Arrivals
+from tests.nemesis.faults import Fault, Nemesis, plan
 
-SEED = int(os.environ.get("OPENDRAPE_TEST_SEED") or random.SystemRandom().randrange(2**31))
-"""Printed by every test; set the variable to strike in the same order again."""
+SEED = int(os.environ["OPENDRAPE_STORM_SEED"])
+"""Of the whole run, from ``OPENDRAPE_TEST_SEED`` where it is set; its header and every storm print it."""
 
 
 def make_videos(folder: Path, count: int) -> list[Path]:
@@ -41,33 +36,9 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@dataclass
-class Arrivals:
-    """Registers folder after folder, as a client that tries again until its word is taken."""
-
-    container: Container
-    policy: Policy
-    folders: Sequence[Path]
-    every_seconds: float
-    refused: list[str] = field(default_factory=list)
-
-    def run(self, stop: threading.Event) -> None:
-        """Until all are registered, or told to stop."""
-        for folder in self.folders:
-            while not stop.is_set():
-                try:
-                    self.container.policies.remember(self.policy)
-                    scan(self.container, folder, self.policy)
-                    break
-                except OpenDrapeError as error:
-                    self.refused.append(error.reason)
-                    stop.wait(0.5)
-            stop.wait(self.every_seconds)
-
-
 def storm(arrivals: Arrivals, faults: Sequence[Fault], *, seconds: float, seed: int) -> Nemesis:
     """Let videos arrive and faults strike; afterwards every video has arrived and nothing is broken any more."""
-    stop, nemesis = threading.Event(), Nemesis(faults, random.Random(seed))
+    stop, nemesis = threading.Event(), Nemesis(plan(faults, seed))
     clients = threading.Thread(target=arrivals.run, args=(stop,), daemon=True)
     clients.start()
     try:
@@ -83,7 +54,7 @@ def undisturbed(folder: Path, models: Path, policies: Path, monkeypatch: pytest.
     """SHA-256 of each output of a calm run in one process, by the source's, as its receipts say."""
     monkeypatch.setenv("OPENDRAPE_MASKER__THREADS", "1")  # as the fleet's: an encoder's threads show in its bytes
     calm = Bench(folder / "calm", folder / "calm-out", models, policies)
-    code, result = calm.run(folder / "source")
+    code, result = calm.run(folder / "source", seconds=900)
     assert code == 0, result
     receipts = [json.loads(path.read_text())["receipt"] for path in calm.output.rglob("*.receipt.json")]
     return {receipt["input"]["sha256"]: receipt["output"]["sha256"] for receipt in receipts}

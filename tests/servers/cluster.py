@@ -113,7 +113,7 @@ def _status(_chosen: argparse.Namespace) -> int:
         print(f"  {name:12} {where}")
     well = True
     for name, port in facts["services"].items():
-        status, body = Service("service", name, port, FOLDER / name, {}).health()
+        status, body = Service("service", name, port, FOLDER / name, {}, FOLDER / name).health()
         asked = ", ".join(f"{one['name']} {one['status']}" for one in body.get("dependencies", ()))
         print(f"  {name:12} http://127.0.0.1:{port}/health {status} {asked}")
         well = well and status == 200

@@ -26,6 +26,7 @@ class Service:
     port: int
     folder: Path
     environment: Mapping[str, str]
+    state: Path
     process: Running | None = field(default=None)
 
     def start(self, *, wait_seconds: float = 60) -> Running:
@@ -65,15 +66,17 @@ class Service:
         group = "GATEWAY" if self.kind == "gateway" else "SERVICE"
         return {
             **self.environment,
-            "OPENDRAPE_STATE_DIR": str(self.folder / "state"),
+            "OPENDRAPE_STATE_DIR": str(self.state),
             f"OPENDRAPE_{group}__PORT": str(self.port),
         }
 
 
 @contextmanager
-def fleet(folder: Path, environment: Mapping[str, str], *, maskers: int = 1) -> Iterator[dict[str, Service]]:
-    """Every service answering, by name (``masker-1``, ...); ended together."""
-    services = build(folder, environment, maskers=maskers)
+def fleet(
+    folder: Path, environment: Mapping[str, str], *, maskers: int = 1, states: Path | None = None
+) -> Iterator[dict[str, Service]]:
+    """Every service answering, by name (``masker-1``, ...); ended together. ``states``: where their folders lie."""
+    services = build(folder, environment, maskers=maskers, states=states)
     try:
         for service in services.values():
             service.launch()
@@ -85,11 +88,16 @@ def fleet(folder: Path, environment: Mapping[str, str], *, maskers: int = 1) -> 
         stop(services)
 
 
-def build(folder: Path, environment: Mapping[str, str], *, maskers: int = 1) -> dict[str, Service]:
-    """The services, not started."""
+def build(
+    folder: Path, environment: Mapping[str, str], *, maskers: int = 1, states: Path | None = None
+) -> dict[str, Service]:
+    """The services, not started. Logs and, without ``states``, state folders lie in ``folder``."""
     kinds = [(kind, kind) for kind in SERVICES if kind != "masker"]
     kinds += [("masker", f"masker-{number}") for number in range(1, maskers + 1)]
-    return {name: Service(kind, name, free_port(), folder / name, environment) for kind, name in kinds}
+    return {
+        name: Service(kind, name, free_port(), folder / name, environment, (states or folder) / name / "state")
+        for kind, name in kinds
+    }
 
 
 def stop(services: Mapping[str, Service]) -> None:
@@ -119,6 +127,7 @@ def shared_keys(folder: Path, models: Path) -> dict[str, str]:
         "OPENDRAPE_KEYS__MAP_KEY_FILE": str(folder / "keys" / "map.json"),
         "OPENDRAPE_KEYS__RECEIPT_KEY_FILE": str(folder / "keys" / "receipt.pem"),
         "OPENDRAPE_AUDIT__KEY_FILE": str(folder / "keys" / "audit.json"),
+        "OPENDRAPE_AUDIT__ANCHOR_FILE": str(folder / "audit.anchors"),
         "OPENDRAPE_KEYS__WEBHOOK_KEY_FILE": str(folder / "keys" / "webhook.key"),
         "OPENDRAPE_UPLOADS__FOLDER": str(folder / "uploads"),
         "OPENDRAPE_MODELS__FOLDER": str(models),

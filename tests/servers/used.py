@@ -16,8 +16,13 @@ def took_part(name: str, version: str) -> None:
 
 def absent(name: str, why: str) -> NoReturn:
     """Skip the test because the server cannot run here; the reason is printed at the end of the run."""
-    _note(name, f"not available: {why}")
+    not_here(name, why)
     pytest.skip(f"{name}: {why}")
+
+
+def not_here(name: str, why: str) -> None:
+    """Remember that a part of a test could not run here; the rest of it goes on."""
+    _note(name, f"not available: {why}")
 
 
 def _note(name: str, text: str) -> None:

@@ -50,7 +50,9 @@ class AnchorFile(Anchors):
                 descriptor = os.open(self._path, _APPEND, 0o600)
                 try:
                     # the leading line end parts it from what a crash may have left; one write, so lines never mix
-                    os.write(descriptor, b"\n" + json.dumps(content).encode() + b"\n")
+                    line = b"\n" + json.dumps(content).encode() + b"\n"
+                    if os.write(descriptor, line) != len(line):
+                        raise StorageUnavailable(reason="disk_full")
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)

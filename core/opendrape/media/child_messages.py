@@ -6,13 +6,14 @@ fixed sets, and no text of the child reaches a log or an error message.
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from opendrape import errors
-from opendrape.errors import ChildCrashed, OpenDrapeError
+from opendrape.errors import ChildCrashed, OpenDrapeError, StorageUnavailable
 
 Json = dict[str, Any]
 """A JSON object; what is in it is agreed between a child module and its caller."""
@@ -22,6 +23,7 @@ MAX_LINE_BYTES = 64 * 2**20
 _KINDS = frozenset({"message", "result", "error"})
 _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _PLACE = re.compile(r"[A-Za-z_]\w{0,63} at (opendrape\w*(\.\w+){0,6}|elsewhere):\d{1,5}", re.ASCII)
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 # a lease is the parent's business: a child that gave one back would be tried for ever
 _NOT_THE_CHILDS = frozenset({"StaleLease", "IllegalTransition"})
 
@@ -64,6 +66,8 @@ def describe_error(error: BaseException) -> Json:
     """An exception as the child reports it: class, reason and place in our code, never its text."""
     if isinstance(error, OpenDrapeError):
         return {"error": type(error).__name__, "reason": error.reason}
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        return {"error": StorageUnavailable.__name__, "reason": "disk_full"}
     reason = "child_memory" if isinstance(error, MemoryError) else "child_error"
     return {"error": ChildCrashed.__name__, "reason": reason, "place": _place(error)}
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from opendrape.adapters.store_folders import storage_errors
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.output_rules import AudioRule
 from opendrape.domain.policy import Policy
@@ -119,7 +120,8 @@ def child_limits(settings: Settings, folder: Path, readable: tuple[Path, ...]) -
 def scratch_folder(settings: Settings) -> Iterator[Path]:
     """A folder of a child's own with a random name, gone afterwards."""
     folder = (settings.scratch_dir / secrets.token_hex(12)).absolute()
-    folder.mkdir(mode=0o700, parents=True)
+    with storage_errors():
+        folder.mkdir(mode=0o700, parents=True)
     try:
         yield folder
     finally:

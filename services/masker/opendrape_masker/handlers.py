@@ -8,17 +8,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from opendrape.adapters.store_folders import storage_errors
 from opendrape.domain.body_review import check_nothing_awaits_review
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MaskReport
 from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Chunk, ChunkMasked, Lease, Outcome, WorkKind
-from opendrape.errors import MediaRefused, NotFound, PermanentError, StorageUnavailable
+from opendrape.errors import MediaRefused, PermanentError
 from opendrape.ledger.worker import Progress
 from opendrape_masker.children import run_assemble_child, run_mask_child, scratch_folder
 from opendrape_masker.frames.handling import FrameExport
 from opendrape_masker.parts import MaskerParts
 from opendrape_masker.reports import summed
+from opendrape_masker.stored_results import blaming_damaged_chunks, opened_chunk, put_result
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class MaskHandler:
                     on_progress=progress,
                 )
             name = f"chunks/{lease.asset_id}/{lease.policy.label}/{lease.chunk:05d}-{answer.sha256[:16]}"
-            stored = self.parts.work_blobs.put(name, answer.path, sha256=answer.sha256)
+            stored = put_result(self.parts.work_blobs, name, answer.path, sha256=answer.sha256)
         artefact = Artefact(ArtefactKind.CHUNK, stored.name, stored.sha256, stored.size_bytes, lease.chunk)
         return ChunkMasked(artefact=artefact, report=answer.report)
 
@@ -71,26 +73,27 @@ class MaskHandler:
         self.parts.sources.verify_digest(lease.asset_id, self.parts.catalogue.asset(lease.asset_id).content_sha256)
 
     def _assemble(self, lease: Lease, progress: Progress) -> Assembled:
-        chunks, masked = self._stored_chunks(lease), self._reviewed(lease)
+        chunks, masked = self._planned_chunks(lease), self._reviewed(lease)
         with ExitStack() as open_files:
             folder = open_files.enter_context(scratch_folder(self.parts.settings))
             stored = open_files.enter_context(self.parts.work_blobs.local_path(self._timeline(lease).name))
-            paths = tuple(open_files.enter_context(self.parts.work_blobs.local_path(c.name)) for c in chunks)
+            paths = tuple(open_files.enter_context(opened_chunk(self.parts.work_blobs, chunk)) for chunk in chunks)
             policy = self.parts.policies.by_reference(lease.policy)
-            answer = run_assemble_child(
-                self.parts.settings,
-                chunks=paths,
-                media=self._media(lease),
-                timeline=_copied(stored, folder / "timeline.bin"),
-                folder=folder,
-                on_progress=progress,
-                audio=policy.audio,
-                descriptor=self._source_of_sound(lease, policy, open_files),
-            )
+            with blaming_damaged_chunks(self.parts.work_blobs, chunks, paths):
+                answer = run_assemble_child(
+                    self.parts.settings,
+                    chunks=paths,
+                    media=self._media(lease),
+                    timeline=_copied(stored, folder / "timeline.bin"),
+                    folder=folder,
+                    on_progress=progress,
+                    audio=policy.audio,
+                    descriptor=self._source_of_sound(lease, policy, open_files),
+                )
             self._verify_source(lease)
             progress(0.9)
             name = f"masked/{lease.asset_id}/{lease.policy.label}-{answer.sha256[:16]}.mp4"
-            blob = self.parts.work_blobs.put(name, answer.path, sha256=answer.sha256)
+            blob = put_result(self.parts.work_blobs, name, answer.path, sha256=answer.sha256)
         report = masked.model_copy(update={"sound": answer.sound})
         artefact = Artefact(ArtefactKind.MASKED, blob.name, blob.sha256, blob.size_bytes)
         return Assembled(artefact=artefact, md5=blob.md5, report=report, scrub=answer.scrub)
@@ -106,22 +109,13 @@ class MaskHandler:
             return None
         return open_files.enter_context(self.parts.sources.open(lease.asset_id)).descriptor
 
-    def _stored_chunks(self, lease: Lease) -> list[Artefact]:
-        """Every chunk's artefact in order, each read back against its digest."""
+    def _planned_chunks(self, lease: Lease) -> list[Artefact]:
+        """Every chunk's artefact in order."""
         stored = list(self.parts.catalogue.artefacts(lease.asset_id, lease.policy.digest, ArtefactKind.CHUNK))
         planned = [chunk.index for chunk in self.parts.catalogue.chunks(lease.asset_id)]
         if [artefact.chunk for artefact in stored] != planned:
             raise PermanentError("a chunk is missing", reason="chunk_missing")
-        for artefact in stored:
-            if self._digest(artefact) != artefact.sha256:
-                raise StorageUnavailable("a stored chunk changed", reason="chunk_damaged")
         return stored
-
-    def _digest(self, chunk: Artefact) -> str:
-        try:
-            return self.parts.work_blobs.digest(chunk.name).sha256
-        except NotFound as error:
-            raise PermanentError("a chunk is missing", reason="chunk_missing") from error
 
     def _timeline(self, lease: Lease) -> Artefact:
         return self.parts.catalogue.artefacts(lease.asset_id, lease.policy.digest, ArtefactKind.TIMELINE)[0]
@@ -137,5 +131,6 @@ class MaskHandler:
 
 
 def _copied(stored: Path, here: Path) -> Path:
-    shutil.copyfile(stored, here)
+    with storage_errors():
+        shutil.copyfile(stored, here)
     return here

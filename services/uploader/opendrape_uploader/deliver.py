@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeGuard
+from typing import ClassVar, Final, TypeGuard
 
 from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Delivered, Lease, WorkKind
 from opendrape.errors import BlobConflict, NotFound, PermanentError, StorageUnavailable
@@ -13,6 +13,8 @@ from opendrape.ports.clock import Clock
 from opendrape_uploader.receipt_facts import receipt_of
 from opendrape_uploader.receipt_keys import PublicKey, SigningKey
 from opendrape_uploader.signed_receipt import NotAReceipt, read_signed, write_signed
+
+_MAY_BE_DAMAGE: Final = frozenset({"source_differs", "read_back_differs"})
 
 
 class DeliverHandler:
@@ -76,9 +78,19 @@ class DeliverHandler:
         except NotFound as error:
             raise PermanentError("the masked file is gone", reason="masked_missing") from error
         except StorageUnavailable as error:
-            if error.reason != "source_differs":
+            if error.reason not in _MAY_BE_DAMAGE:
                 raise
-            raise StorageUnavailable("the masked file changed", reason="masked_damaged") from error
+            self._refuse_damaged(masked)
+            raise StorageUnavailable("the masked file was read damaged", reason="masked_damaged") from error
+
+    def _refuse_damaged(self, masked: Artefact) -> None:
+        """``PermanentError`` when the file at rest is not what was stored: reading it again cannot help."""
+        try:
+            found = self._work_blobs.digest(masked.name).sha256
+        except NotFound as error:
+            raise PermanentError("the masked file is gone", reason="masked_missing") from error
+        if found != masked.sha256:
+            raise PermanentError("the masked file changed", reason="masked_damaged")
 
     def _receipt(self, lease: Lease, assembled: Assembled, output: StoredBlob) -> bytes:
         """The receipt's bytes, the same ones each time: kept in the work blobs before anybody sees them."""

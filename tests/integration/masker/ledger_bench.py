@@ -116,6 +116,10 @@ class LedgerBench:
     def _plan(self) -> None:
         digest = hashlib.sha256(self.clip.path.read_bytes()).hexdigest()
         self.catalogue.register(NewAsset(ASSET, None, digest, 1, self.policy.reference), actor="test")
+        self.complete_plan()
+
+    def complete_plan(self) -> None:
+        """As ingest would."""
         lease = self.catalogue.claim({WorkKind.PLAN}, owner="test", lease_seconds=60.0)
         assert lease is not None
         blob = self.work_blobs.put_bytes("timelines/t", self.clip.timeline.to_bytes())

@@ -22,7 +22,7 @@ from opendrape.errors import (
     StorageUnavailable,
 )
 from opendrape.media import assemble, chunk_packets, movie_boxes, prove, scrub, writer
-from opendrape_masker import assemble_child, children, chunk_child, digests, handlers, orders, reports
+from opendrape_masker import assemble_child, children, chunk_child, digests, handlers, orders, reports, stored_results
 from opendrape_masker.engine import checking, chunk, evidence, looking, paint, render
 from tests.fakes.faults import Injected, Place, inject, places
 from tests.integration.masker import ledger_bench
@@ -32,7 +32,7 @@ __all__ = ["ledger"]
 
 pytestmark = pytest.mark.timeout(60)
 
-SERVICE = (assemble_child, children, chunk_child, digests, handlers, orders, reports)
+SERVICE = (assemble_child, children, chunk_child, digests, handlers, orders, reports, stored_results)
 ENGINE = (checking, chunk, evidence, looking, paint, render)
 MEDIA = (assemble, chunk_packets, movie_boxes, prove, scrub, writer)
 NOT_HERE = {
@@ -44,6 +44,7 @@ NOT_HERE = {
     "chunk_child.Detectors._doubted",
     "chunk_child.Detectors.reader",
     "chunk_child._session",
+    "stored_results._refuse_damaged",  # nothing is damaged on the way
     "orders.MaskAnswer.evidence",  # only a preview asks for it
 }
 CHUNKS = 2
@@ -183,6 +184,7 @@ def test_a_stored_chunk_that_changed_is_not_assembled(ledger: LedgerBench) -> No
     victim.write_bytes(other.read_bytes())
     ledger.work(1)
     assert ledger.item(WorkKind.ASSEMBLE).reason == "chunk_damaged"
+    assert ledger.catalogue.asset(ASSET).state is AssetState.FAILED, "no second look mends what lies there"
     assert ledger.artefacts(ArtefactKind.MASKED) == []
     ledger.assert_quiet()
 

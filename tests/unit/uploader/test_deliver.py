@@ -12,7 +12,7 @@ import pytest
 
 from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.domain.work import Artefact, ArtefactKind, Planned
-from opendrape.errors import BlobConflict, PermanentError, StaleLease, StorageUnavailable
+from opendrape.errors import BlobConflict, PermanentError, StaleLease
 from opendrape.ports.blobs import StoredBlob
 from opendrape_uploader.deliver import DeliverHandler
 from opendrape_uploader.receipts import verify
@@ -135,7 +135,7 @@ def test_masked_bytes_that_rotted_before_delivery_are_found(tmp_path: Path) -> N
     """D-02: one flipped byte of equal length in the work folder: nothing is published."""
     delivery = Delivery(work=LocalBlobStore(tmp_path / "work"), destination=LocalBlobStore(tmp_path / "out"))
     _flip(tmp_path / "work" / "masked" / "video.mp4")
-    with pytest.raises(StorageUnavailable) as caught:
+    with pytest.raises(PermanentError) as caught:  # reading it again would not help
         delivery.deliver()
     assert caught.value.reason == "masked_damaged"
     assert delivery.published() == {}

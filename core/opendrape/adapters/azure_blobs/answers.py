@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from azure.core.exceptions import AzureError, HttpResponseError, IncompleteReadError, ServiceRequestError
 
+_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 NETWORK_ERRORS: Final = (AzureError, TimeoutError, OSError)
 """Everything that a request can raise."""
 
@@ -66,4 +68,6 @@ def reason_of(error: BaseException) -> str:
         return _REASONS.get(status(error), "storage_unavailable")
     if isinstance(error, TimeoutError):
         return "timed_out"
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        return "disk_full"  # where a copy was written to, here
     return "storage_unreachable" if isinstance(error, (ServiceRequestError, AzureError)) else "input_output_error"

@@ -21,7 +21,7 @@ from opendrape.adapters.azure_blobs.reading import Version
 from opendrape.adapters.azure_blobs.seekable import BUFFER_BYTES, RangedFile
 from opendrape.adapters.azure_blobs.session import ContainerSession
 from opendrape.adapters.azure_blobs.tuning import RANGE_BYTES, Tuning
-from opendrape.adapters.store_folders import check_name, is_part
+from opendrape.adapters.store_folders import check_name, is_part, storage_errors
 from opendrape.errors import ConfigurationError, NotFound, StorageUnavailable
 from opendrape.ports.blobs import BlobEntry, BlobStore, StoredBlob
 
@@ -149,10 +149,8 @@ class AzureBlobStore(BlobStore):
 
     @contextmanager
     def _room_for(self, size: int) -> Iterator[Path]:
-        try:
+        with storage_errors():
             folder = self._new_folder(size)
-        except OSError:
-            raise StorageUnavailable(reason="not_writable") from None
         try:
             yield folder
         finally:
