@@ -81,11 +81,11 @@ async function bringing() {
       },
     }),
   );
-  const creation = { "tus-resumable": "1.0.0", "Upload-Length": content.length };
+  const creation = { "Tus-Resumable": "1.0.0", "Upload-Length": content.length };
   const begun = await admin.POST("/api/uploads/", { params: { header: creation } });
   const upload_id = begun.response.headers.get("location")?.split("/").at(-2) ?? "";
   for (const [start, end] of [[0, 5], [5, 12]] as const) {
-    const header = { "tus-resumable": "1.0.0", "Upload-Offset": start };
+    const header = { "Tus-Resumable": "1.0.0", "Upload-Offset": start };
     const { response } = await admin.PATCH("/api/uploads/{upload_id}/", {
       params: { path: { upload_id }, header },
       headers: { "Content-Type": "application/offset+octet-stream" },

@@ -36,6 +36,8 @@ from opendrape_gateway.desk import Desk, GatewayContainer
 from opendrape_gateway.first_key import ensure_first_key
 from opendrape_gateway.front import Front
 from opendrape_gateway.gate import Gate, metrics_are_open
+from opendrape_gateway.openapi_bodies import say_what_bodies_risk
+from opendrape_gateway.openapi_links import link_operations
 from opendrape_gateway.openapi_models import name_models
 from opendrape_gateway.openapi_security import say_who_may
 from opendrape_gateway.outside import Outside
@@ -122,6 +124,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
         name_models(schema)
         say_who_may(schema)
+        say_what_bodies_risk(schema)
+        link_operations(schema)
         app.openapi_schema = schema
     return app.openapi_schema
 

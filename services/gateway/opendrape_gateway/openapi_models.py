@@ -18,6 +18,8 @@ _PLACE = "#/components/schemas/{model}"
 class VideoForm(BaseModel):
     """The form with one video: it streams to disk, so it is read by hand."""
 
+    model_config = ConfigDict(extra="forbid")
+
     file: bytes = Field(description="the video")
 
 
