@@ -14,9 +14,9 @@ def allowed_methods(app: FastAPI, path: str) -> str:
     """Comma-separated, in order. A route without parameters hides those that the same path would fit otherwise."""
     found: dict[str, set[str]] = {}
     for context in iter_route_contexts(app.routes):
-        methods = getattr(context.original_route, "methods", None)
-        if methods and _pattern(context.path).match(path):
-            found.setdefault(context.path, set()).update(methods)
+        methods, template = getattr(context.original_route, "methods", None), context.path or ""
+        if methods and _pattern(template).match(path):
+            found.setdefault(template, set()).update(methods)
     literal = {template: methods for template, methods in found.items() if "{" not in template}
     return ", ".join(sorted(set[str]().union(*(literal or found).values())))
 
