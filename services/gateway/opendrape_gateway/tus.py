@@ -33,7 +33,7 @@ VERSION_PARAMETER: Final = MappingProxyType(
         "in": "header",
         "name": "Tus-Resumable",
         "required": True,
-        "schema": {"type": "string", "const": VERSION},
+        "schema": {"type": "string", "pattern": r"^1\.0\.0$"},
         "description": "the protocol's version",
     }
 )
