@@ -47,9 +47,25 @@ triton() { # the wheel carries a real tritonserver; it and its Python backend, w
     || say Triton 'pip failed, see .servers/triton.log'
 }
 
+client_tools() { # what makes clients from docs/openapi.json, as locked in tests/clients
+  local folder=$here/clients stamp=$here/clients/.installed wanted
+  wanted=$(cat tests/clients/requirements.txt tests/clients/package-lock.json | cksum)
+  if [ "$(cat "$stamp" 2> /dev/null)" = "$wanted" ]; then say Clients 'their generators are there, as locked'; return; fi
+  mkdir -p "$folder"
+  { "$python" -m venv "$folder/python" && "$folder/python/bin/python" -m pip install -q --disable-pip-version-check \
+    --no-deps --require-hashes -r tests/clients/requirements.txt; } > "$here/clients.log" 2>&1 \
+    || { say Clients 'pip failed, see .servers/clients.log'; return; }
+  if ! command -v npm > /dev/null; then say Clients 'Python only: TypeScript needs node and npm'; return; fi
+  cp tests/clients/package.json tests/clients/package-lock.json "$folder/"
+  npm ci --prefix "$folder" --no-audit --no-fund --ignore-scripts --loglevel=error >> "$here/clients.log" 2>&1 \
+    && echo "$wanted" > "$stamp" && say Clients 'generators for Python and TypeScript installed into .servers/clients' \
+    || say Clients 'npm failed, see .servers/clients.log'
+}
+
 echo 'servers for the tests'
 debian_packages
 azurite
 triton
+client_tools
 say 'Service Bus' 'a stand-in that comes with the tests (tests/servers/servicebus)'
 say SQLite 'comes with Python'

@@ -18,11 +18,11 @@ if [ -n "${CI:-}" ] && ! "$bin/coverage" report --fail-under=90 > /dev/null; the
 fi
 echo
 echo 'real servers in this run'
-printf '  %-12s %s\n' SQLite 'used: through Python, no server'
-for name in PostgreSQL 'Service Bus' 'Azure Blob' Redis Triton Prometheus 'Small disk'; do
+printf '  %-13s %s\n' SQLite 'used: through Python, no server'
+for name in PostgreSQL 'Service Bus' 'Azure Blob' Redis Triton Prometheus 'Small disk' 'Python client' TypeScript; do
   note=$OPENDRAPE_SERVERS_USED/${name// /_}
   if [ -f "$note" ]; then text=$(cat "$note"); else text='no test asked for it'; fi
-  printf '  %-12s %s\n' "$name" "$text"
+  printf '  %-13s %s\n' "$name" "$text"
 done
 echo
 grep -E '^=+ .*(passed|failed|error|no tests ran).* =+$' "$log" | tail -n 1

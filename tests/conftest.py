@@ -37,7 +37,6 @@ def _weight(parts: Iterable[str]) -> int:
     return next((place for place, name in enumerate(HEAVIEST_FIRST) if name in parts), len(HEAVIEST_FIRST))
 
 
-
 def pytest_configure(config: pytest.Config) -> None:
     """Every process of one run has the same seed for its storms, and the run's header says which."""
     drawn = os.environ.get("OPENDRAPE_TEST_SEED") or str(random.SystemRandom().randrange(2**31))

@@ -8,10 +8,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from opendrape.adapters.sql.catalogue import SqlCatalogue
+from opendrape.domain.states import AssetState
 from opendrape.domain.uploads import UploadState
 from opendrape.domain.webhooks import DeliveryState, Endpoint
 from opendrape.domain.work import WorkKind
@@ -149,6 +151,26 @@ class DoorContract:
         assert ids(page(VideoFilter(owner="anna", after=asset_id(4)))) == [asset_id(5)]
         assert ids(page(VideoFilter(subject_id="sr-1", owner="anna"))) == [asset_id(1), asset_id(5)]
         assert ids(page(VideoFilter(owner="berta"))) == []
+
+    def test_a_page_has_what_is_in_some_states_whoever_brought_it(self, opened: Opened) -> None:
+        """H-05: beside the owner's; each once, in order, within the other conditions."""
+        for number in range(6):
+            register(opened.catalogue, number, subject="sr-1" if number % 2 else None)
+        for number in (2, 3, 4):
+            opened.catalogue.cancel(asset_id(number), actor="test")
+        for number in (1, 3):
+            opened.door.owners.add(asset_id(number), "anna")
+
+        def found(**more: Any) -> list[str]:
+            wanted = VideoFilter(owner="anna", whoever_brought_it=(AssetState.CANCELLED, AssetState.FAILED), **more)
+            return ids(opened.door.videos.page(wanted))
+
+        assert found() == [asset_id(number) for number in (1, 2, 3, 4)]
+        assert found(limit=2) == [asset_id(1), asset_id(2)]
+        assert found(after=asset_id(2)) == [asset_id(3), asset_id(4)]
+        assert found(states=(AssetState.CANCELLED,)) == [asset_id(2), asset_id(3), asset_id(4)]
+        assert found(states=(AssetState.REGISTERED,)) == [asset_id(1)]
+        assert found(subject_id="sr-1") == [asset_id(1), asset_id(3)]
 
     def test_standings_count_frames_kept_and_under_way(self, opened: Opened) -> None:
         """H-02, H-04: added up by the database, each video under its present policy."""

@@ -62,6 +62,11 @@ class Caller:
         """True with one of the roles; an admin has each."""
         return Role.ADMIN in self.roles or not self.roles.isdisjoint(roles)
 
+    @property
+    def is_reviewer(self) -> bool:
+        """True for whoever looks at what waits for a decision, whoever brought it."""
+        return self.is_any_of(Role.REVIEWER)
+
     def may(self, scope: Scope) -> bool:
         """True when both the credential and the roles allow it."""
         return scope in self.scopes and scope in scopes_of(self.roles)

@@ -13,10 +13,14 @@ from opendrape.domain.work import Asset
 
 @dataclass(frozen=True, slots=True)
 class VideoFilter:
-    """Which videos: all given conditions hold. ``after`` is the last id of the page before (keyset)."""
+    """Which videos: all given conditions hold. ``after`` is the last id of the page before (keyset).
+
+    ``owner``: only this one's videos, and whatever is in one of the states ``whoever_brought_it``.
+    """
 
     states: tuple[AssetState, ...] = ()
     owner: str | None = None
+    whoever_brought_it: tuple[AssetState, ...] = ()
     subject_id: str | None = None
     after: str | None = None
     limit: int = 50

@@ -165,9 +165,12 @@ class TritonSettings(Group):
 
 
 class RetentionSettings(Group):
-    """How long outputs stay. Off by default; receipts and audit always stay."""
+    """How long outputs and uploaded originals stay. Off by default; receipts and audit always stay."""
 
     output_days: int = Field(default=0, ge=0, description="outputs older than this may go; 0: they stay for ever")
+    upload_days: int = Field(
+        default=0, ge=0, description="uploaded originals go this long after their delivery; 0: they stay for ever"
+    )
 
 
 class BusSettings(Group):

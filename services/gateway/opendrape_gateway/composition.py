@@ -36,9 +36,12 @@ from opendrape_gateway.desk import Desk, GatewayContainer
 from opendrape_gateway.first_key import ensure_first_key
 from opendrape_gateway.front import Front
 from opendrape_gateway.gate import Gate, metrics_are_open
+from opendrape_gateway.openapi_bodies import say_what_bodies_risk
+from opendrape_gateway.openapi_links import link_operations
+from opendrape_gateway.openapi_models import name_models
 from opendrape_gateway.openapi_security import say_who_may
 from opendrape_gateway.outside import Outside
-from opendrape_gateway.problems import Problem, install_problem_handlers
+from opendrape_gateway.problems import install_problem_handlers
 from opendrape_gateway.rates import RateHeaders, within_rate
 from opendrape_gateway.refusal import install_refusals
 from opendrape_gateway.sign_in import Doorkeeper
@@ -119,11 +122,10 @@ def _bare_app() -> FastAPI:
 def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-        schemas.update(problem.pop("$defs", {}))
-        schemas["Problem"] = problem
+        name_models(schema)
         say_who_may(schema)
+        say_what_bodies_risk(schema)
+        link_operations(schema)
         app.openapi_schema = schema
     return app.openapi_schema
 

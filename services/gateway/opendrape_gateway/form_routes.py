@@ -13,8 +13,9 @@ from opendrape.domain.access import Caller
 from opendrape.domain.uploads import Upload
 from opendrape_gateway.acting import Writer
 from opendrape_gateway.desk import AtDesk
-from opendrape_gateway.forms import FIELD, FormFile, boundary_of
+from opendrape_gateway.forms import FormFile, boundary_of
 from opendrape_gateway.idempotency import PARAMETER, IdempotentRoute
+from opendrape_gateway.openapi_models import VideoForm, reference
 from opendrape_gateway.problems import documented
 from opendrape_gateway.receiving import LONGEST_NAME, Announced, Reception
 from opendrape_gateway.refusal import Refusal
@@ -22,7 +23,6 @@ from opendrape_gateway.upload_routes import AtReception, address_of, must_have_p
 from opendrape_gateway.upload_schemas import UploadAnswer
 
 router = APIRouter(tags=["uploads"], route_class=IdempotentRoute)
-_FORM = {"type": "object", "required": [FIELD], "properties": {FIELD: {"type": "string", "format": "binary"}}}
 _POLICY = r"^[a-z][a-z0-9-]{0,31}$"
 
 
@@ -37,7 +37,7 @@ _POLICY = r"^[a-z][a-z0-9-]{0,31}$"
     },
     openapi_extra={
         "parameters": [PARAMETER],
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}},
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": reference(VideoForm)}}},
     },
 )
 @router.post("/api/videos", include_in_schema=False, status_code=202)

@@ -32,6 +32,7 @@ from opendrape_gateway.frame_answers import (
     ListedFrames,
 )
 from opendrape_gateway.idempotency import PARAMETER, IdempotentRoute
+from opendrape_gateway.openapi_models import reference
 from opendrape_gateway.problems import InvalidParameter, documented, problem_response
 from opendrape_gateway.sight import may_see_video
 
@@ -44,7 +45,7 @@ _MOST_OFFSET = 10_000_000
 
 RequestId = Annotated[str, Path(description="as the start answered it")]
 _BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": FramesWish.model_json_schema()}}}
+    "requestBody": {"required": True, "content": {"application/json": {"schema": reference(FramesWish)}}}
 }
 _ZIP: dict[int | str, dict[str, Any]] = {
     200: {

@@ -10,13 +10,15 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from opendrape.domain.states import AWAITING_A_DECISION
+from opendrape_gateway.acting import Reader
 from opendrape_gateway.addresses import at
 from opendrape_gateway.desk import AtDesk
 from opendrape_gateway.entity_tags import TAG, tagged
 from opendrape_gateway.happenings import EventStream, Progress, StreamSlots, Timeline, is_over, progress, timeline
 from opendrape_gateway.problems import documented
 from opendrape_gateway.refusal import Refusal
-from opendrape_gateway.sight import SeenVideo
+from opendrape_gateway.sight import SeenVideo, may_see_video
 
 router = APIRouter(tags=["videos"])
 _OF_ONE = documented(401, 403, 404, 421, 422, 429, 500, 503)
@@ -76,6 +78,7 @@ def what_happened(
 async def stream(
     request: Request,
     desk: AtDesk,
+    caller: Reader,
     video: SeenVideo,
     last_event_id: Annotated[int, Header(ge=0, le=_LATEST, description="id of the last event seen")] = 0,
 ) -> Response:
@@ -86,7 +89,8 @@ async def stream(
     slots = _slots(request, rules.event_streams)
     if not slots.take():
         raise Refusal(503, "too_many_event_streams", headers={"Retry-After": "5"})
-    events = EventStream(desk, video.asset_id, last_event_id, rules, request.app.state.stopping)
+    shown_while = None if await run_in_threadpool(may_see_video, desk, caller, video.asset_id) else AWAITING_A_DECISION
+    events = EventStream(desk, video.asset_id, last_event_id, rules, request.app.state.stopping, shown_while)
     return _Counted(events.lines(request), slots)
 
 

@@ -132,7 +132,8 @@ class StreamSlots:
 class EventStream:
     """The events of one video as server-sent events: ``state`` with ids to resume from, ``progress`` without, ``end``.
 
-    A stream ends when the video's journey is over, the client goes, or the server stops.
+    A stream ends when the video's journey is over, the client goes, the server stops, or the video is in none of the
+    states ``shown_while`` any more (None: whatever its state).
     """
 
     desk: Desk
@@ -140,6 +141,7 @@ class EventStream:
     after: int
     rules: DoorSettings
     stopping: threading.Event
+    shown_while: frozenset[AssetState] | None = None
     _shown: str = field(default="", init=False)
     _silent_since: float = field(default=0.0, init=False)
 
@@ -170,6 +172,8 @@ class EventStream:
     def _news(self) -> tuple[list[bytes], bool]:
         """The asset first, the events after: what ended it is among them then."""
         asset = self.desk.catalogue.asset(self.asset_id)
+        if self.shown_while is not None and asset.state not in self.shown_while:
+            return [], True
         found = self.desk.container.door.videos.events(self.asset_id, after=self.after, limit=_BATCH)
         lines = [line for event in found if (line := _state_line(event))]
         self.after = found[-1].event_id if found else self.after

@@ -29,6 +29,7 @@ from opendrape.errors import (
 )
 from opendrape.ledger.frame_wishes import FramesRefused
 from opendrape.logging import get_log
+from opendrape_gateway.allowed_methods import allowed_methods
 
 MEDIA_TYPE = "application/problem+json"
 _STATUS_OF: Mapping[type[OpenDrapeError], int] = {
@@ -119,6 +120,8 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     kept = {name: text for name, text in (error.headers or {}).items() if name.lower() in _HEADERS_KEPT}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        kept = {"Allow": allowed_methods(request.app, request.url.path)}
     reason = _REASON_OF.get(error.status_code)
     return problem_response(_request_id(request), error.status_code, reason=reason, headers=kept)
 

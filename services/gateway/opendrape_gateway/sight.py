@@ -1,13 +1,18 @@
-"""Which video does an address mean, and may the caller see it: what is not theirs is not there (H-05)."""
+"""Which video does an address mean, and may the caller see it: what is not theirs is not there (H-05).
+
+A reviewer works with whatever waits for a decision as its owner may, until it waits no more; frames stay the owner's.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Path
 
 from opendrape.domain.access import Caller
+from opendrape.domain.states import AWAITING_A_DECISION, AssetState
 from opendrape.domain.work import Asset
 from opendrape.errors import NotFound
 from opendrape_gateway.acting import Reader, sees_everything
@@ -23,7 +28,7 @@ def seen_video(
     if not re.fullmatch(ASSET_ID, asset_id):
         raise NotFound
     asset = desk.catalogue.asset(asset_id)
-    if not may_see_video(desk, caller, asset_id):
+    if not (may_see_video(desk, caller, asset_id) or may_review(caller, asset)):
         raise NotFound
     return asset
 
@@ -31,6 +36,26 @@ def seen_video(
 def may_see_video(desk: Desk, caller: Caller, asset_id: str) -> bool:
     """True for an owner and for an administrator."""
     return sees_everything(caller) or desk.container.door.owners.is_owner(asset_id, caller.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which videos a list may show: an owner's (None: everybody's), and anybody's in these states."""
+
+    owner: str | None
+    whoever_brought_it: tuple[AssetState, ...] = ()
+
+
+def sight_of(caller: Caller) -> Sight:
+    """What a list of the caller's may show, by the same rules as for one video."""
+    if sees_everything(caller):
+        return Sight(None)
+    return Sight(caller.subject, tuple(sorted(AWAITING_A_DECISION)) if caller.is_reviewer else ())
+
+
+def may_review(caller: Caller, asset: Asset) -> bool:
+    """True for a reviewer while a person has to look at the video."""
+    return caller.is_reviewer and asset.state in AWAITING_A_DECISION
 
 
 SeenVideo = Annotated[Asset, Depends(seen_video)]

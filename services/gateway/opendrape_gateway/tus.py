@@ -26,7 +26,17 @@ _LARGEST: Final = 2**53
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _POLICY = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
-TusResumable = Annotated[str | None, Header(description="must be 1.0.0")]
+TusResumable = Annotated[str | None, Header(include_in_schema=False)]
+"""Read as optional, so that its lack is answered as the protocol says (412); described as the must that it is."""
+VERSION_PARAMETER: Final = MappingProxyType(
+    {
+        "in": "header",
+        "name": "Tus-Resumable",
+        "required": True,
+        "schema": {"type": "string", "pattern": r"^1\.0\.0$"},
+        "description": "the protocol's version",
+    }
+)
 
 
 def abilities(max_bytes: int) -> dict[str, str]:

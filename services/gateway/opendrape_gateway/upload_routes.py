@@ -27,6 +27,7 @@ _TUS_HEADERS = {
     name: {"schema": {"type": "string"}}
     for name in ("Tus-Resumable", "Upload-Offset", "Upload-Length", "Upload-Expires")
 }
+_VERSION = dict(tus.VERSION_PARAMETER)
 _CREATION = [
     {"in": "header", "name": name, "required": required, "schema": {"type": kind}, "description": text}
     for name, required, kind, text in (
@@ -85,7 +86,7 @@ async def abilities(desk: AtDesk) -> Response:
         201: {"headers": {"Location": {"schema": {"type": "string"}}, **_TUS_HEADERS}},
         **documented(400, 401, 403, 409, 412, 413, 421, 422, 429, 500, 503, 507),
     },
-    openapi_extra={"parameters": _CREATION},
+    openapi_extra={"parameters": [_VERSION, *_CREATION]},
 )
 @router.post("/api/uploads", include_in_schema=False, status_code=201, response_class=Response)
 def create(
@@ -130,6 +131,7 @@ def show(reception: AtReception, caller: Reader, upload_id: UploadId) -> UploadA
     summary="Where to go on",
     response_class=Response,
     responses={200: {"headers": _TUS_HEADERS}, **documented(401, 403, 404, 410, 412, 421, 422, 429, 500, 503)},
+    openapi_extra={"parameters": [_VERSION]},
 )
 @router.head("/api/uploads/{upload_id}", include_in_schema=False, response_class=Response)
 def offset(
@@ -152,7 +154,7 @@ def offset(
         CHECKSUM_MISMATCH: documented(CHECKSUM_MISMATCH)[CHECKSUM_MISMATCH],
     },
     openapi_extra={
-        "parameters": _PATCH,
+        "parameters": [_VERSION, *_PATCH],
         "requestBody": {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}},
     },
 )
@@ -183,6 +185,7 @@ async def append(
     summary="Give an upload up",
     status_code=204,
     responses=documented(401, 403, 404, 409, 412, 421, 422, 429, 500, 503),
+    openapi_extra={"parameters": [_VERSION]},
 )
 @router.delete("/api/uploads/{upload_id}", include_in_schema=False, status_code=204)
 def terminate(

@@ -16,6 +16,7 @@ from opendrape_gateway.acting import Downloader, Writer
 from opendrape_gateway.addresses import at
 from opendrape_gateway.desk import AtDesk
 from opendrape_gateway.entity_tags import TAG, tagged
+from opendrape_gateway.openapi_models import SignedReceipt
 from opendrape_gateway.problems import documented
 from opendrape_gateway.sight import SeenVideo
 
@@ -102,7 +103,7 @@ def report(desk: AtDesk, video: SeenVideo, if_none_match: IfNoneMatch = None) ->
     summary="The signed receipt",
     response_class=Response,
     responses={
-        200: {"description": "the receipt as it was signed, byte for byte", "content": {"application/json": {}}},
+        200: {"description": "the receipt as it was signed, byte for byte", "model": SignedReceipt},
         **_OF_ONE,
     },
 )

@@ -7,14 +7,14 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Header, Query, Response
 
-from opendrape_gateway.acting import Reader, Writer, sees_everything
+from opendrape_gateway.acting import Reader, Writer
 from opendrape_gateway.addresses import at
 from opendrape_gateway.desk import AtDesk
 from opendrape_gateway.entity_tags import TAG, tagged
 from opendrape_gateway.idempotency import PARAMETER, IdempotentRoute
 from opendrape_gateway.problems import documented
 from opendrape_gateway.schemas import Video, VideoList, VideoState, VideoSummary
-from opendrape_gateway.sight import ASSET_ID, SeenVideo
+from opendrape_gateway.sight import ASSET_ID, SeenVideo, sight_of
 from opendrape_gateway.videos import list_videos, show_video, summary_of
 
 router = APIRouter(tags=["videos"], route_class=IdempotentRoute)
@@ -39,10 +39,13 @@ def list_all(
     after: Annotated[str | None, Query(pattern=f"^{ASSET_ID}$", description="id of the last video seen")] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="videos per page")] = 50,
 ) -> VideoList:
-    """The caller's own videos (an administrator's: all) in id order. Follow the Link header, or pass ``next_after``."""
-    owner = None if sees_everything(caller) else caller.subject
-    shelf = desk.container.door.videos
-    page = list_videos(shelf, state=state, owner=owner, subject=subject, after=after, limit=limit)
+    """The caller's own videos in id order; a reviewer's also whatever waits for a decision, an administrator's all.
+
+    Follow the Link header, or pass ``next_after``.
+    """
+    page = list_videos(
+        desk.container.door.videos, state=state, sight=sight_of(caller), subject=subject, after=after, limit=limit
+    )
     if page.next_after:
         asked = {"after": page.next_after, "limit": limit}
         asked |= {"state": state.value} if state else {}

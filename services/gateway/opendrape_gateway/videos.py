@@ -9,20 +9,28 @@ from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.video_shelf import Standing, VideoFilter, VideoShelf
 from opendrape_gateway.progress import asset_progress
 from opendrape_gateway.schemas import ChunkAnswer, MediaAnswer, PolicyAnswer, Video, VideoList, VideoState, VideoSummary
+from opendrape_gateway.sight import Sight
 
 
 def list_videos(
     shelf: VideoShelf,
     *,
     state: VideoState | None,
-    owner: str | None,
+    sight: Sight,
     subject: str | None,
     after: str | None,
     limit: int,
 ) -> VideoList:
     """One page in id order, after the id ``after``. One name of the API may stand for several internal states."""
     internal = tuple(one for one in AssetState if API_NAMES[one] == state)
-    wanted = VideoFilter(states=internal, owner=owner, subject_id=subject, after=after, limit=limit + 1)
+    wanted = VideoFilter(
+        states=internal,
+        owner=sight.owner,
+        whoever_brought_it=sight.whoever_brought_it,
+        subject_id=subject,
+        after=after,
+        limit=limit + 1,
+    )
     found = shelf.page(wanted)
     page, more = found[:limit], len(found) > limit
     standings = shelf.standings([asset for asset in page if API_NAMES[asset.state] != VideoState.COMPLETED])

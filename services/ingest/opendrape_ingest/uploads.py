@@ -21,6 +21,7 @@ from opendrape.settings import Settings
 from opendrape_ingest.beneath import stat_file
 from opendrape_ingest.digest import digest
 from opendrape_ingest.discover import Found
+from opendrape_ingest.original_retention import OriginalRetention
 from opendrape_ingest.recognise import refusal
 from opendrape_ingest.record_number import RecordNumberRule
 from opendrape_ingest.register import ACTOR, Register
@@ -74,6 +75,8 @@ class UploadIntake:
         if self._tidied_at is None or now - self._tidied_at >= _TIDY_SECONDS:
             self._tidied_at = now
             tidy_uploads(self.uploads, self._folder, self.key_map, self.clock)
+            days = self.settings.retention.upload_days
+            OriginalRetention(self.catalogue, self.key_map, self._folder, self.clock, days).sweep()
         return len(waiting)
 
     @property

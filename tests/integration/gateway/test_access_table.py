@@ -22,6 +22,7 @@ from opendrape.domain.access import Role, Scope
 from opendrape.domain.frames import ChosenSegment, NewFrames
 from opendrape.domain.timeline import FrameSpan
 from opendrape.domain.webhooks import Endpoint
+from opendrape.domain.work import Disposition, Failure, WorkKind
 from opendrape.ports.uploads import NewUpload, Quota
 from opendrape.settings import AccessSettings, DoorSettings
 from opendrape_gateway.composition import create_app
@@ -81,6 +82,20 @@ def _webhook(container: Any, owner: str) -> dict[str, str]:
     new = Endpoint(name, owner, False, "https://receiver.example/", 1, True, None, container.clock.now())
     container.door.webhooks.add(new, most=10**6)
     return {"webhook_id": name}
+
+
+def _waiting(container: Any, owner: str, name: str) -> dict[str, str]:
+    """Whatever the route is about, of a video that is quarantined."""
+    rule = rule_of(name)
+    assert rule is not None
+    assert rule.owned is not None
+    values = rule.owned(container, owner)
+    lease = None
+    while lease is None or lease.asset_id != values["asset_id"]:
+        lease = container.catalogue.claim({WorkKind.PLAN}, owner="test-0001", lease_seconds=600)
+        assert lease is not None
+    container.catalogue.fail(lease, Failure(reason="residual_found", disposition=Disposition.QUARANTINE))
+    return values
 
 
 _NUMBERS = itertools.count(1)
@@ -193,8 +208,12 @@ def call(app: Any, container: Any, name: str, headers: dict[str, str], owner: st
     """Call a route, on an object of that owner where its objects have one."""
     rule = rule_of(name)
     assert rule is not None
+    return call_on(app, rule, name, headers, rule.owned(container, owner) if rule.owned else rule.path)
+
+
+def call_on(app: Any, rule: Rule, name: str, headers: dict[str, str], values: dict[str, str]) -> Any:
+    """Call a route with these values in its path."""
     method, _, template = name.partition(" ")
-    values = rule.owned(container, owner) if rule.owned else rule.path
     more = {"json": rule.body} if rule.body is not None else {}
     return ask(app, template.format(**values), method=method, headers=rule.headers | headers, **more)
 
@@ -263,6 +282,24 @@ def test_what_belongs_to_others_is_not_there(app: Any, container: Any, role: Rol
         assert own.status_code < 500, (name, own.status_code)
         if not (rule.may_lack and role is Role.ADMIN):
             assert (other.status_code == 404) is (role is not Role.ADMIN), (name, other.status_code)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_what_waits_for_a_decision_is_there_for_reviewers(app: Any, container: Any, role: Role) -> None:
+    """H-05, V-18: every route about a video finds another's quarantined video for a reviewer and an administrator."""
+    headers, _ = signed_in(container, role)
+    about_videos = [name for name in routes_of(app) if "{asset_id}" in name]
+    assert len(about_videos) > 20
+    for name in about_videos:
+        rule = rule_of(name)
+        assert rule is not None
+        values = _waiting(container, "client-ffffffffffffffff", name)
+        found = call_on(app, rule, name, headers, values)
+        if role in {Role.REVIEWER, Role.ADMIN}:
+            assert rule.may_lack or found.status_code not in {401, 403, 404}, (name, found.status_code)
+            assert found.status_code < 500, name
+        else:
+            assert found.status_code == 404, (name, found.status_code)
 
 
 def test_every_route_of_ours_asks_who_calls(app: Any) -> None:

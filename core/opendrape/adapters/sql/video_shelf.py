@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, func, select
@@ -23,13 +24,10 @@ class SqlVideoShelf(SqlStore, VideoShelf):
         """One walk per state, each through the states' index in id order; merged here. An owner's or a patient's videos
         are one walk through theirs, whatever the states.
         """
-        is_narrow = which.owner is not None or which.subject_id is not None
-        states = (
-            ((which.states,) if is_narrow else tuple((state,) for state in which.states)) if which.states else ((),)
-        )
         with self._reading() as tx:
-            found = [asset_of(row) for some in states for row in tx.connection.execute(_page(which, some))]
-        return sorted(found, key=lambda asset: asset.asset_id)[: which.limit]
+            rows = [row for query in _walks(which) for row in tx.connection.execute(query)]
+        found = {row.asset_id: asset_of(row) for row in rows}
+        return [found[asset_id] for asset_id in sorted(found)][: which.limit]
 
     def standings(self, assets: Collection[Asset]) -> Mapping[str, Standing]:
         """Added up by the database: a page of long videos has thousands of pieces."""
@@ -51,6 +49,18 @@ class SqlVideoShelf(SqlStore, VideoShelf):
         with self._reading() as tx:
             rows = tx.connection.execute(query).all()
         return [VideoEvent(row.event_id, row.at, row.action, _text(row.facts.get("reason"))) for row in rows]
+
+
+def _walks(which: VideoFilter) -> Iterator[Select[Any]]:
+    is_narrow = which.owner is not None or which.subject_id is not None
+    if which.states and not is_narrow:
+        yield from (_page(which, (state,)) for state in which.states)
+    else:
+        yield _page(which, which.states)
+    if which.owner is not None:
+        anybodys = replace(which, owner=None)
+        waiting = [state for state in which.whoever_brought_it if not which.states or state in which.states]
+        yield from (_page(anybodys, (state,)) for state in waiting)
 
 
 def _page(which: VideoFilter, states: tuple[AssetState, ...]) -> Select[Any]:
