@@ -36,4 +36,5 @@ def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert unless a row of this key is there; True when it was inserted. Two at once: one waits for the other."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    # asked for: an insert's count is gone with its cursor otherwise
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
