@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, false, func, not_, select
 
 from opendrape.adapters.sql.frame_tables import (
     REQUEST_ID_LENGTH,
@@ -17,8 +17,9 @@ from opendrape.adapters.sql.frame_tables import (
     frame_workers,
 )
 from opendrape.adapters.sql.rows import policy_of
-from opendrape.adapters.sql.tables import work_items
+from opendrape.adapters.sql.tables import OPEN, work_items
 from opendrape.adapters.sql.transaction import Transaction
+from opendrape.domain.frames import OPEN as OPEN_STATES
 from opendrape.domain.frames import (
     STATE_OF_WORK,
     ChosenSegment,
@@ -40,8 +41,15 @@ _LATEST = 50
 
 _HERE = timedelta(minutes=2)
 
+# Once a request has ended nothing of its item matters, so only the open one is joined: one row of a unique index.
 _JOINED = frame_requests.outerjoin(
-    work_items, and_(work_items.c.kind == WorkKind.FRAMES, work_items.c.chunk == frame_requests.c.number)
+    work_items,
+    and_(
+        work_items.c.asset_id == frame_requests.c.asset_id,
+        work_items.c.kind == WorkKind.FRAMES,
+        work_items.c.chunk == frame_requests.c.number,
+        OPEN,
+    ),
 )
 _IS_LEASED = work_items.c.state == WorkState.LEASED
 
@@ -61,8 +69,9 @@ def page(tx: Transaction, which: FrameFilter) -> Sequence[FrameRequest]:
 
 
 def count(tx: Transaction, which: FrameFilter) -> int:
-    """How many match."""
-    query = select(func.count()).select_from(_JOINED).where(*_conditions(which))
+    """How many match; the items are asked only where they decide."""
+    counted = _JOINED if which.state in OPEN_STATES else frame_requests
+    query = select(func.count()).select_from(counted).where(*_conditions(which))
     return int(tx.connection.execute(query).scalar_one())
 
 
@@ -84,23 +93,28 @@ def seconds_per_frame(tx: Transaction, level: str) -> float | None:
 def figures(tx: Transaction, asset_id: str | None) -> FrameFigures:
     """Counts by state, mean time, bytes, tokens and workers."""
     of_video = [] if asset_id is None else [frame_requests.c.asset_id == asset_id]
-    by_state = dict.fromkeys(FrameState, 0)
-    state = _state_expression()
-    for name, number in tx.connection.execute(
-        select(state, func.count()).select_from(_JOINED).where(*of_video).group_by(state)
-    ):
-        by_state[FrameState(name)] = int(number)
     done = [frame_requests.c.ended == FrameState.COMPLETED, *of_video]
     written = tx.connection.execute(select(func.sum(frame_requests.c.total_frames)).where(*done)).scalar_one()
     stored = tx.connection.execute(select(func.sum(frame_requests.c.archive_bytes)).where(*of_video)).scalar_one()
     return FrameFigures(
-        by_state=by_state,
+        by_state=_by_state(tx, of_video),
         frames_written=int(written or 0),
         mean_seconds=_mean_seconds(tx, done),
         stored_bytes=int(stored or 0),
         live_tokens=_live_tokens(tx),
         workers=_workers(tx),
     )
+
+
+def _by_state(tx: Transaction, of_video: list[ColumnElement[bool]]) -> dict[FrameState, int]:
+    by_state = dict.fromkeys(FrameState, 0)
+    ended = select(frame_requests.c.ended, func.count()).where(frame_requests.c.ended.is_not(None), *of_video)
+    for state, number in tx.connection.execute(ended.group_by(frame_requests.c.ended)):
+        by_state[state] = int(number)
+    for state in OPEN_STATES:
+        waiting = select(func.count()).select_from(_JOINED).where(*_in_state(state), *of_video)
+        by_state[state] = int(tx.connection.execute(waiting).scalar_one())
+    return by_state
 
 
 def _mean_seconds(tx: Transaction, done: list[ColumnElement[bool]]) -> float | None:
@@ -127,10 +141,12 @@ def _rows() -> Select[Any]:
     return select(frame_requests, work_items.c.state.label("item_state"), work_items.c.progress).select_from(_JOINED)
 
 
-def _state_expression() -> ColumnElement[str]:
-    leased = case((_IS_LEASED, FrameState.PROCESSING.value), else_=FrameState.PENDING.value)
-    ended = [(frame_requests.c.ended == state, state.value) for state in FrameState]
-    return case(*ended, else_=leased)
+def _in_state(state: FrameState) -> list[ColumnElement[bool]]:
+    """What has ended says so itself; what has not is as its item is."""
+    if state not in OPEN_STATES:
+        return [frame_requests.c.ended == state]
+    is_leased = func.coalesce(_IS_LEASED, false())
+    return [frame_requests.c.ended.is_(None), is_leased if state is FrameState.PROCESSING else not_(is_leased)]
 
 
 def _conditions(which: FrameFilter) -> list[ColumnElement[bool]]:
@@ -140,7 +156,7 @@ def _conditions(which: FrameFilter) -> list[ColumnElement[bool]]:
     if which.asset_id is not None:
         conditions.append(frame_requests.c.asset_id == which.asset_id)
     if which.state is not None:
-        conditions.append(_state_expression() == which.state.value)
+        conditions += _in_state(which.state)
     return conditions
 
 
@@ -155,7 +171,7 @@ def _read(tx: Transaction, query: Select[Any]) -> list[FrameRequest]:
 
 
 def _request_of(row: Row[Any], segments: tuple[ChosenSegment, ...]) -> FrameRequest:
-    has_archive = row.archive_name is not None
+    has_archive, is_leased = row.archive_name is not None, row.item_state is WorkState.LEASED
     return FrameRequest(
         number=row.number,
         request_id=row.request_id,
@@ -164,10 +180,10 @@ def _request_of(row: Row[Any], segments: tuple[ChosenSegment, ...]) -> FrameRequ
         policy=policy_of(row),
         picture_format=row.picture_format,
         segments=segments,
-        state=row.ended or STATE_OF_WORK[row.item_state],
+        state=row.ended or STATE_OF_WORK[row.item_state or WorkState.QUEUED],
         reason=row.reason,
         total_frames=row.total_frames,
-        share_done=row.progress if row.item_state is WorkState.LEASED else 0.0,
+        share_done=row.progress if is_leased else 0.0,
         created_at=row.created_at,
         started_at=row.started_at,
         ended_at=row.ended_at,

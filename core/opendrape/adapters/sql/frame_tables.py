@@ -54,6 +54,9 @@ frame_requests = Table(
     Index(None, "owner", "number"),
     Index(None, "asset_id"),
     Index(None, "ended", "policy_name", "number"),
+    Index(None, "owner", "ended", "number"),
+    # pages by state, and every figure, from the index alone
+    Index(None, "ended", "number", "total_frames", "archive_bytes"),
     sqlite_autoincrement=True,
 )
 
