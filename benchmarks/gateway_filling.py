@@ -1,4 +1,4 @@
-"""What is a catalogue like after years of work: one journey as it really goes, and a hundred thousand written at once."""
+"""What is a catalogue like after years of work: one journey as it really goes, a hundred thousand written at once."""
 
 from __future__ import annotations
 
@@ -75,14 +75,13 @@ def fill(container: Any, amounts: Amounts = Amounts()) -> None:
     database, policy = container.catalogue.database, container.policies.get("faces").reference
     words = _words(database.engine.dialect.name, policy)
     with database.write() as connection:
-        if database.engine.dialect.name == "postgresql":
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
         for statement in FILLING:
             connection.execute(
                 text(statement.format(**words)), {"videos": amounts.videos, "items": amounts.items, **_bodies()}
             )
-    with database.write() as connection:
-        connection.execute(text("ANALYZE"))
+    # what PostgreSQL does by itself now and then
+    with database.write_at_once() as connection:
+        connection.execute(text("VACUUM ANALYZE" if database.engine.dialect.name == "postgresql" else "ANALYZE"))
 
 
 def _bodies() -> dict[str, str]:
@@ -106,7 +105,8 @@ def _words(dialect: str, policy: PolicyRef) -> dict[str, str]:
         "now": f"'{moment}'" if is_sqlite else f"TIMESTAMPTZ '{moment}+00'",
         "facts": "'{}'" if is_sqlite else "'{}'::jsonb",
         "media": ":media" if is_sqlite else "CAST(:media AS jsonb)",
-        "names": "'[\"user\"]'" if is_sqlite else "'[\"user\"]'::jsonb",
+        "roles": "'[\"user\"]'" if is_sqlite else "'[\"user\"]'::jsonb",
+        "scopes": "'[\"read\"]'" if is_sqlite else "'[\"read\"]'::jsonb",
         "yes": "1" if is_sqlite else "true",
         "no": "0" if is_sqlite else "false",
         "policy": f"'{policy.name}', '{policy.digest}'",
@@ -149,8 +149,8 @@ FILLING: Final = (
     " CASE WHEN {waits} THEN NULL ELSE 'n' END, {other}, 1000 FROM n",
     "INSERT INTO frame_segments (number, segment_id, start_frame, end_frame) {numbers} SELECT i + 1000, i + 10, 0, 10"
     " FROM n",
-    "INSERT INTO download_tokens (token_sha256, number, created_at, expires_at) {numbers} SELECT {sha}, i + 1000, {now},"
-    " {now} FROM n",
+    "INSERT INTO download_tokens (token_sha256, number, created_at, expires_at) {numbers} SELECT {sha}, i + 1000,"
+    " {now}, {now} FROM n",
     "INSERT INTO work_items (asset_id, kind, chunk, policy_name, policy_digest, state, attempts, lease_epoch, due_at,"
     " rung_at, progress) {numbers} SELECT {video}, 'frames', i + 1000, {policy},"
     " CASE WHEN {waits} THEN 'queued' ELSE 'done' END, 0, 0, {now}, {now}, 0.0 FROM n",
@@ -168,5 +168,5 @@ FILLING: Final = (
     "INSERT INTO webhook_deliveries (endpoint_id, event_id, asset_id, action, happened_at, state, attempts, due_at,"
     " last_at) {numbers} SELECT {webhook}, i + 1, {video}, 'asset.masking', {now}, 'delivered', 1, {now}, {now} FROM n",
     "INSERT INTO api_keys (key_id, client, label, digest, roles, scopes, created_at, expires_at) {some}"
-    " SELECT {key}, 'client-' || {key}, 'pacs', {sha}, {names}, {names}, {now}, {now} FROM n",
+    " SELECT {key}, 'client-' || {key}, 'pacs', {sha}, {roles}, {scopes}, {now}, {now} FROM n",
 )

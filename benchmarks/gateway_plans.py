@@ -32,17 +32,17 @@ class Plan:
     lines: tuple[str, ...]
 
     @property
-    def walks_a_table(self) -> bool:
-        """True when a table that may be large is read from end to end, or one of its indexes is."""
-        return any(_is_walk(line) for line in self.lines)
+    def walks(self) -> tuple[str, ...]:
+        """Lines that go through a table that may be large, or one of its indexes, without a condition on where."""
+        return tuple(line for line in self.lines if _is_walk(line) and _NEVER_LARGE.isdisjoint(line.split()))
 
 
 def _is_walk(line: str) -> bool:
-    words = line.split()
-    if words[0] == "SCAN":
+    if line.startswith("SCAN"):
         # a list of values is a table without rows of its own
-        return words[1] not in _NEVER_LARGE and not words[1].startswith(("(", "SUBQUERY", "CONSTANT"))
-    return line.startswith("Seq Scan") and not any(table in words for table in _NEVER_LARGE)
+        return not line.split()[1].startswith(("(", "SUBQUERY", "CONSTANT"))
+    is_bounded = line.endswith(")") or line.startswith(("SEARCH", "Bitmap"))
+    return not is_bounded
 
 
 @dataclass

@@ -11,12 +11,13 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from opendrape_gateway.addresses import at
-from opendrape_gateway.desk import AtDesk
+from opendrape_gateway.desk import AtDesk, Desk
 from opendrape_gateway.entity_tags import TAG, tagged
 from opendrape_gateway.happenings import EventStream, Progress, StreamSlots, Timeline, is_over, progress, timeline
 from opendrape_gateway.problems import documented
 from opendrape_gateway.refusal import Refusal
-from opendrape_gateway.sight import SeenVideo
+from opendrape_gateway.shared_look import SharedLook
+from opendrape_gateway.sight import SeenGlance, SeenVideo
 
 router = APIRouter(tags=["videos"])
 _OF_ONE = documented(401, 403, 404, 421, 422, 429, 500, 503)
@@ -35,13 +36,15 @@ _LATEST = 2**53
         **_OF_ONE,
     },
 )
-def how_far(
+async def how_far(
     desk: AtDesk,
-    video: SeenVideo,
+    glance: SeenGlance,
     if_none_match: Annotated[str | None, Header(description="tags the client already has")] = None,
 ) -> Response:
     """Small enough to ask every few seconds."""
-    return tagged(progress(desk, video).model_dump_json().encode(), if_none_match)
+    standing = desk.standings.known(glance) or await run_in_threadpool(desk.standings.standing, glance)
+    shown = progress(glance.asset, standing, desk.container.clock)
+    return tagged(shown.model_dump_json().encode(), if_none_match)
 
 
 @at(
@@ -86,7 +89,8 @@ async def stream(
     slots = _slots(request, rules.event_streams)
     if not slots.take():
         raise Refusal(503, "too_many_event_streams", headers={"Retry-After": "5"})
-    events = EventStream(desk, video.asset_id, last_event_id, rules, request.app.state.stopping)
+    shared = _shared_look(request, desk)
+    events = EventStream(desk, video.asset_id, last_event_id, rules, request.app.state.stopping, shared)
     return _Counted(events.lines(request), slots)
 
 
@@ -114,3 +118,11 @@ def _slots(request: Request, most: int) -> StreamSlots:
         state.event_slots = StreamSlots(most)
     slots: StreamSlots = state.event_slots
     return slots
+
+
+def _shared_look(request: Request, desk: Desk) -> SharedLook:
+    state = request.app.state
+    if not hasattr(state, "shared_look"):
+        state.shared_look = SharedLook(desk, desk.container.settings.door.event_poll_seconds)
+    shared: SharedLook = state.shared_look
+    return shared

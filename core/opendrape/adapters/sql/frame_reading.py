@@ -63,16 +63,22 @@ def one(tx: Transaction, where: ColumnElement[bool]) -> FrameRequest:
 
 
 def page(tx: Transaction, which: FrameFilter) -> Sequence[FrameRequest]:
-    """A page, newest first."""
-    query = _rows().where(*_conditions(which)).order_by(frame_requests.c.number.desc())
-    return _read(tx, query.limit(which.limit).offset(which.offset))
+    """A page, newest first. Which ones is found out in the indexes alone; then only their rows are read."""
+    newest_first = frame_requests.c.number.desc()
+    chosen = _chosen(frame_requests.c.number, which).order_by(newest_first).limit(which.limit).offset(which.offset)
+    numbers = tx.connection.execute(chosen).scalars().all()
+    return _read(tx, _rows().where(frame_requests.c.number.in_(numbers)).order_by(newest_first))
 
 
 def count(tx: Transaction, which: FrameFilter) -> int:
-    """How many match; the items are asked only where they decide."""
-    counted = _JOINED if which.state in OPEN_STATES else frame_requests
-    query = select(func.count()).select_from(counted).where(*_conditions(which))
-    return int(tx.connection.execute(query).scalar_one())
+    """How many match."""
+    return int(tx.connection.execute(_chosen(func.count(), which)).scalar_one())
+
+
+def _chosen(what: ColumnElement[int], which: FrameFilter) -> Select[Any]:
+    """Items are asked only where they decide."""
+    read_from = _JOINED if which.state in OPEN_STATES else frame_requests
+    return select(what).select_from(read_from).where(*_conditions(which))
 
 
 def seconds_per_frame(tx: Transaction, level: str) -> float | None:
@@ -93,24 +99,22 @@ def seconds_per_frame(tx: Transaction, level: str) -> float | None:
 def figures(tx: Transaction, asset_id: str | None) -> FrameFigures:
     """Counts by state, mean time, bytes, tokens and workers."""
     of_video = [] if asset_id is None else [frame_requests.c.asset_id == asset_id]
-    done = [frame_requests.c.ended == FrameState.COMPLETED, *of_video]
-    written = tx.connection.execute(select(func.sum(frame_requests.c.total_frames)).where(*done)).scalar_one()
-    stored = tx.connection.execute(select(func.sum(frame_requests.c.archive_bytes)).where(*of_video)).scalar_one()
+    added = (func.count(), func.sum(frame_requests.c.total_frames), func.sum(frame_requests.c.archive_bytes))
+    ended = frame_requests.c.ended
+    rows = tx.connection.execute(select(ended, *added).where(ended.is_not(None), *of_video).group_by(ended)).all()
     return FrameFigures(
-        by_state=_by_state(tx, of_video),
-        frames_written=int(written or 0),
-        mean_seconds=_mean_seconds(tx, done),
-        stored_bytes=int(stored or 0),
+        by_state=_open_by_state(tx, of_video) | {state: int(number) for state, number, _, _ in rows},
+        frames_written=next((int(frames) for state, _, frames, _ in rows if state is FrameState.COMPLETED), 0),
+        mean_seconds=_mean_seconds(tx, [ended == FrameState.COMPLETED, *of_video]),
+        stored_bytes=sum(int(stored or 0) for _, _, _, stored in rows),
         live_tokens=_live_tokens(tx),
         workers=_workers(tx),
     )
 
 
-def _by_state(tx: Transaction, of_video: list[ColumnElement[bool]]) -> dict[FrameState, int]:
+def _open_by_state(tx: Transaction, of_video: list[ColumnElement[bool]]) -> dict[FrameState, int]:
+    """What has not ended, and nothing of the other states."""
     by_state = dict.fromkeys(FrameState, 0)
-    ended = select(frame_requests.c.ended, func.count()).where(frame_requests.c.ended.is_not(None), *of_video)
-    for state, number in tx.connection.execute(ended.group_by(frame_requests.c.ended)):
-        by_state[state] = int(number)
     for state in OPEN_STATES:
         waiting = select(func.count()).select_from(_JOINED).where(*_in_state(state), *of_video)
         by_state[state] = int(tx.connection.execute(waiting).scalar_one())
