@@ -23,8 +23,8 @@ def page(runs: Sequence[Run], not_measured: Mapping[str, str]) -> str:
         "100,000 videos, 1,000,000 pieces with a work item each, 1,100,000 audit events with their seals, 100,000",
         "requests for frames (1,000 of them wait) with their items, 200,000 segments, 100,000 uploads and deliveries,",
         "1,000 keys; anna owns every second video. The gateway is asked in its own process, without a network.",
-        "PostgreSQL runs beside it, fsync on. Milliseconds: median, 95th percentile, and the median of the processor time",
-        "of the gateway's process (PostgreSQL's own is not in it), which other work on the machine changes least.",
+        "PostgreSQL runs beside it, fsync on. Milliseconds: median, 95th percentile, and the median of the processor",
+        "time of the gateway's process (PostgreSQL's own is not in it), which other work on the machine changes least.",
         "",
         f"Machine: {facts['processor']}, {facts['cores']} cores, {facts['memory']}, Python {facts['python']}. "
         + "; ".join(

@@ -46,7 +46,7 @@ class DoorRacesContract:
     def test_two_replicas_together_let_as_many_requests_pass_as_one_rate_allows(
         self, replicas: tuple[Opened, Opened]
     ) -> None:
-        """H-08: thirty requests at each of two gates; twenty pass."""
+        """H-08: thirty requests at once at each of two gates; twenty pass."""
         rate = Rate(burst=20, per_second=1)
         gates = [RateGate(one.door.buckets, rate, one.clock.monotonic) for one in replicas]
 
@@ -57,10 +57,14 @@ class DoorRacesContract:
                 return False
             return True
 
-        async def everybody() -> list[bool]:
-            return await asyncio.gather(*(passes(gate) for gate in gates for _ in range(30)))
+        async def everybody() -> int:
+            passed = sum(await asyncio.gather(*(passes(gate) for gate in gates for _ in range(30))))
+            for gate in gates:  # what a gate has drawn and not yet spent
+                while await passes(gate):
+                    passed += 1
+            return passed
 
-        assert sum(asyncio.run(everybody())) == 20
+        assert asyncio.run(everybody()) == 20
 
     def test_of_many_connections_at_one_offset_one_moves_it(self, replicas: tuple[Opened, Opened]) -> None:
         """I-01: each takes the upload over from the one before; only the last one's bytes count."""

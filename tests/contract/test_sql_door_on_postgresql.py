@@ -13,6 +13,7 @@ from opendrape.adapters.sql.door import open_door
 from opendrape.ports.door import DoorRecords
 from tests.contract.door_contract import DoorContract
 from tests.contract.door_races_contract import DoorRacesContract
+from tests.contract.glance_contract import GlanceContract
 from tests.fakes.catalogue import RETRY
 from tests.fakes.clock import FakeClock
 
@@ -33,4 +34,8 @@ class TestDoorOnPostgreSQL(_OnPostgreSQL, DoorContract):
 
 
 class TestRacesOnPostgreSQL(_OnPostgreSQL, DoorRacesContract):
+    pass
+
+
+class TestGlancesOnPostgreSQL(_OnPostgreSQL, GlanceContract):
     pass

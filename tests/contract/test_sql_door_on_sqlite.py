@@ -11,6 +11,7 @@ from opendrape.adapters.sql.door import open_door
 from opendrape.ports.door import DoorRecords
 from tests.contract.door_contract import DoorContract
 from tests.contract.door_races_contract import DoorRacesContract
+from tests.contract.glance_contract import GlanceContract
 from tests.fakes.catalogue import RETRY
 from tests.fakes.clock import FakeClock
 
@@ -36,4 +37,8 @@ class TestDoorInMemory(DoorContract):
 
 
 class TestRacesOnFile(DoorRacesContract):
+    make = staticmethod(_on_file)
+
+
+class TestGlancesOnFile(GlanceContract):
     make = staticmethod(_on_file)

@@ -44,7 +44,7 @@ class SharedLook:
 
     async def next(self, asset_id: str) -> Look | None:
         """What the next shared look finds. An error of the catalogue comes to everybody who waits."""
-        if self._round is None:
+        if self._round is None or self._round.done():  # ended before it began, with its event loop
             self._round = asyncio.create_task(self._look_later())
             self._round.add_done_callback(_heard)
         return (await asyncio.shield(self._round)).get(asset_id)
