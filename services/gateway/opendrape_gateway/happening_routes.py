@@ -42,7 +42,9 @@ async def how_far(
     if_none_match: Annotated[str | None, Header(description="tags the client already has")] = None,
 ) -> Response:
     """Small enough to ask every few seconds."""
-    standing = desk.standings.known(glance) or await run_in_threadpool(desk.standings.standing, glance)
+    standing = desk.standings.known(glance)
+    if standing is None:
+        standing = await run_in_threadpool(desk.standings.standing, glance)
     shown = progress(glance.asset, standing, desk.container.clock)
     return tagged(shown.model_dump_json().encode(), if_none_match)
 
