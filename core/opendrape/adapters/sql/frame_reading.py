@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, false, func, not_, select
+from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, false, func, not_, select
 
 from opendrape.adapters.sql.frame_tables import (
     REQUEST_ID_LENGTH,
@@ -42,16 +42,17 @@ _LATEST = 50
 _HERE = timedelta(minutes=2)
 
 # Once a request has ended nothing of its item matters, so only the open one is joined: one row of a unique index.
-_JOINED = frame_requests.outerjoin(
-    work_items,
-    and_(
-        work_items.c.asset_id == frame_requests.c.asset_id,
-        work_items.c.kind == WorkKind.FRAMES,
-        work_items.c.chunk == frame_requests.c.number,
-        OPEN,
-    ),
+_ITEM = and_(
+    work_items.c.asset_id == frame_requests.c.asset_id,
+    work_items.c.kind == WorkKind.FRAMES,
+    work_items.c.chunk == frame_requests.c.number,
+    OPEN,
 )
+_JOINED = frame_requests.outerjoin(work_items, _ITEM)
+# few items are leased at a time: they lead to their requests
+_RUNNING = frame_requests.join(work_items, _ITEM)
 _IS_LEASED = work_items.c.state == WorkState.LEASED
+_READ_FROM: dict[FrameState | None, FromClause] = {FrameState.PENDING: _JOINED, FrameState.PROCESSING: _RUNNING}
 
 
 def one(tx: Transaction, where: ColumnElement[bool]) -> FrameRequest:
@@ -77,7 +78,7 @@ def count(tx: Transaction, which: FrameFilter) -> int:
 
 def _chosen(what: ColumnElement[int], which: FrameFilter) -> Select[Any]:
     """Items are asked only where they decide."""
-    read_from = _JOINED if which.state in OPEN_STATES else frame_requests
+    read_from = _READ_FROM.get(which.state, frame_requests)
     return select(what).select_from(read_from).where(*_conditions(which))
 
 
@@ -114,11 +115,12 @@ def figures(tx: Transaction, asset_id: str | None) -> FrameFigures:
 
 def _open_by_state(tx: Transaction, of_video: list[ColumnElement[bool]]) -> dict[FrameState, int]:
     """What has not ended, and nothing of the other states."""
+    not_ended = select(func.count()).select_from(frame_requests).where(frame_requests.c.ended.is_(None), *of_video)
+    running = select(func.count()).select_from(_RUNNING).where(*_in_state(FrameState.PROCESSING), *of_video)
+    processing = int(tx.connection.execute(running).scalar_one())
+    pending = int(tx.connection.execute(not_ended).scalar_one()) - processing
     by_state = dict.fromkeys(FrameState, 0)
-    for state in OPEN_STATES:
-        waiting = select(func.count()).select_from(_JOINED).where(*_in_state(state), *of_video)
-        by_state[state] = int(tx.connection.execute(waiting).scalar_one())
-    return by_state
+    return by_state | {FrameState.PENDING: pending, FrameState.PROCESSING: processing}
 
 
 def _mean_seconds(tx: Transaction, done: list[ColumnElement[bool]]) -> float | None:
@@ -149,8 +151,8 @@ def _in_state(state: FrameState) -> list[ColumnElement[bool]]:
     """What has ended says so itself; what has not is as its item is."""
     if state not in OPEN_STATES:
         return [frame_requests.c.ended == state]
-    is_leased = func.coalesce(_IS_LEASED, false())
-    return [frame_requests.c.ended.is_(None), is_leased if state is FrameState.PROCESSING else not_(is_leased)]
+    is_waiting = not_(func.coalesce(_IS_LEASED, false()))
+    return [frame_requests.c.ended.is_(None), _IS_LEASED if state is FrameState.PROCESSING else is_waiting]
 
 
 def _conditions(which: FrameFilter) -> list[ColumnElement[bool]]:
