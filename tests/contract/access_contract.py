@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -73,6 +74,34 @@ class AccessContract:
         store.access.add_key(stored(clock, 3), actor="test")
         clock.advance(11 * 86400)
         store.access.add_key(stored(clock, 5), actor="test")
+
+    def test_of_many_keys_made_at_once_a_client_gets_two(self, store: Store, clock: FakeClock) -> None:
+        """H-05: also a client that has none yet: rows that are not there cannot be locked."""
+
+        def add(number: int) -> str:
+            try:
+                store.access.add_key(stored(clock, number), actor="test")
+            except IllegalTransition as error:
+                return error.reason
+            return "added"
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sorted(pool.map(add, range(8))) == ["added"] * 2 + ["too_many_keys"] * 6
+
+    def test_of_many_rotations_at_once_one_wins(self, store: Store, clock: FakeClock) -> None:
+        """H-05: the others find two live keys."""
+        store.access.add_key(stored(clock, 99), actor="test")
+        until = clock.now() + timedelta(hours=2)
+
+        def rotate(number: int) -> str:
+            try:
+                store.access.replace_key(f"{99:012x}", stored(clock, number), old_until=until, actor="test")
+            except IllegalTransition as error:
+                return error.reason
+            return "rotated"
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sorted(pool.map(rotate, range(8))) == ["rotated"] + ["too_many_keys"] * 7
 
     def test_a_replaced_key_works_on_for_a_while(self, store: Store, clock: FakeClock) -> None:
         """H-05: both are live while they overlap, then one."""

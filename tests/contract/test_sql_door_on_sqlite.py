@@ -10,6 +10,8 @@ from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
 from opendrape.adapters.sql.door import open_door
 from opendrape.ports.door import DoorRecords
 from tests.contract.door_contract import DoorContract
+from tests.contract.door_races_contract import DoorRacesContract
+from tests.contract.glance_contract import GlanceContract
 from tests.fakes.catalogue import RETRY
 from tests.fakes.clock import FakeClock
 
@@ -32,3 +34,11 @@ class TestDoorOnFile(DoorContract):
 
 class TestDoorInMemory(DoorContract):
     make = staticmethod(_in_memory)
+
+
+class TestRacesOnFile(DoorRacesContract):
+    make = staticmethod(_on_file)
+
+
+class TestGlancesOnFile(GlanceContract):
+    make = staticmethod(_on_file)

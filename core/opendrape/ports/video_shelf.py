@@ -50,11 +50,27 @@ class VideoEvent:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A video and the id of the newest event about it (0: none), which rises with everything that happens to it but
+    the progress within a piece.
+    """
+
+    asset: Asset
+    newest: int
+
+
 class VideoShelf(Protocol):
     """Reads only. Every list costs a few indexed questions, whatever the catalogue's size."""
 
     def page(self, which: VideoFilter) -> Sequence[Asset]:
         """Assets in id order."""
+
+    def glance(self, asset_id: str, owner: str | None) -> Glance | None:
+        """One video, in one question; None when there is none, or ``owner`` (None: anybody) does not own it."""
+
+    def glances(self, asset_ids: Collection[str]) -> Mapping[str, Glance]:
+        """Many videos, in one question; what is not there is left out."""
 
     def standings(self, assets: Collection[Asset]) -> Mapping[str, Standing]:
         """The standing of each, by asset id, under its present policy."""

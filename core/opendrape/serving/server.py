@@ -54,7 +54,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
         proxy_headers=False,
         ws="none",
         limit_concurrency=256,
-        timeout_keep_alive=5,
+        timeout_keep_alive=15,  # whoever asks every few seconds keeps the connection
         timeout_graceful_shutdown=5,
     )
 

@@ -91,22 +91,30 @@ class Verification(_Answer):
     findings: list[FindingAnswer] = Field(description="at most a hundred")
 
 
-@router.get("/api/audit/", operation_id="listAuditEvents", summary="List audit events", responses=_ERRORS)
-@router.get("/api/audit", include_in_schema=False)
+@router.get(
+    "/api/audit/",
+    operation_id="listAuditEvents",
+    summary="List audit events",
+    response_model=EventList,
+    responses=_ERRORS,
+)
+@router.get("/api/audit", include_in_schema=False, response_model=EventList)
 def list_events(
     desk: AtDesk,
     _admin: Admin,
-    response: Response,
     after: After = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> EventList:
+) -> Response:
     """Events in the order of their ids. Follow the Link header, or pass ``next_after`` as ``after``."""
     found = desk.container.audit.trail.events(after=after, limit=limit + 1)
     page = found[:limit]
     next_after = page[-1][0].event_id if len(found) > limit else None
+    shown = EventList(events=[EventAnswer.of(*one) for one in page], next_after=next_after)
+    # written here: a thousand events take the framework twice as long
+    answer = Response(shown.model_dump_json(), media_type="application/json")
     if next_after is not None:
-        response.headers["Link"] = f'<?{urlencode({"after": next_after, "limit": limit})}>; rel="next"'
-    return EventList(events=[EventAnswer.of(*one) for one in page], next_after=next_after)
+        answer.headers["Link"] = f'<?{urlencode({"after": next_after, "limit": limit})}>; rel="next"'
+    return answer
 
 
 @router.get(

@@ -45,19 +45,20 @@ from opendrape_gateway.problems import install_problem_handlers
 from opendrape_gateway.rates import RateHeaders, within_rate
 from opendrape_gateway.refusal import install_refusals
 from opendrape_gateway.sign_in import Doorkeeper
+from opendrape_gateway.standing_memory import StandingMemory
 from opendrape_gateway.tokens import issued_tokens
 from opendrape_gateway.webhook_secrets import WebhookSecrets
 from opendrape_gateway.webhook_sending import WebhookSender
 
 _log = get_log("gateway")
 _ROUTERS = (
+    happening_routes.router,  # asked most often: looked through first
     service_routes.router,
     video_routes.router,
     video_papers.router,
     segment_routes.router,
     frame_routes.router,
     frame_routes.open_router,
-    happening_routes.router,
     form_routes.router,
     upload_routes.router,
     webhook_routes.router,
@@ -72,7 +73,11 @@ def create_app(container: GatewayContainer, *, more_checks: Mapping[str, Check] 
 
     ``more_checks`` are asked for health too: what services in the same process depend on.
     """
-    desk = Desk(container=container, health=_health_of(container, more_checks or {}))
+    desk = Desk(
+        container=container,
+        health=_health_of(container, more_checks or {}),
+        standings=StandingMemory(lambda: container.door.videos, container.clock.monotonic),
+    )
     app = _bare_app()
     app.state.desk = desk
     _watch(desk)

@@ -22,6 +22,7 @@ from opendrape.ports.key_map import KeyMap
 from opendrape.ports.segments import Segments
 from opendrape.serving.health import HealthMonitor
 from opendrape.settings import Settings
+from opendrape_gateway.standing_memory import StandingMemory
 
 
 class Policies(Levels, Protocol):
@@ -82,6 +83,7 @@ class Desk:
 
     container: GatewayContainer
     health: HealthMonitor
+    standings: StandingMemory
 
     @property
     def catalogue(self) -> Catalogue:

@@ -13,12 +13,13 @@ from starlette.types import Receive, Scope, Send
 from opendrape.domain.states import AWAITING_A_DECISION
 from opendrape_gateway.acting import Reader
 from opendrape_gateway.addresses import at
-from opendrape_gateway.desk import AtDesk
+from opendrape_gateway.desk import AtDesk, Desk
 from opendrape_gateway.entity_tags import TAG, tagged
 from opendrape_gateway.happenings import EventStream, Progress, StreamSlots, Timeline, is_over, progress, timeline
 from opendrape_gateway.problems import documented
 from opendrape_gateway.refusal import Refusal
-from opendrape_gateway.sight import SeenVideo, may_see_video
+from opendrape_gateway.shared_look import SharedLook
+from opendrape_gateway.sight import SeenGlance, SeenVideo, may_see_video
 
 router = APIRouter(tags=["videos"])
 _OF_ONE = documented(401, 403, 404, 421, 422, 429, 500, 503)
@@ -37,13 +38,17 @@ _LATEST = 2**53
         **_OF_ONE,
     },
 )
-def how_far(
+async def how_far(
     desk: AtDesk,
-    video: SeenVideo,
+    glance: SeenGlance,
     if_none_match: Annotated[str | None, Header(description="tags the client already has")] = None,
 ) -> Response:
     """Small enough to ask every few seconds."""
-    return tagged(progress(desk, video).model_dump_json().encode(), if_none_match)
+    standing = desk.standings.known(glance)
+    if standing is None:
+        standing = await run_in_threadpool(desk.standings.standing, glance)
+    shown = progress(glance.asset, standing, desk.container.clock)
+    return tagged(shown.model_dump_json().encode(), if_none_match)
 
 
 @at(
@@ -86,11 +91,13 @@ async def stream(
     rules = desk.container.settings.door
     if last_event_id and is_over(video) and not await run_in_threadpool(_news, desk, video.asset_id, last_event_id):
         return Response(status_code=204)
+    shown_while = None if await run_in_threadpool(may_see_video, desk, caller, video.asset_id) else AWAITING_A_DECISION
     slots = _slots(request, rules.event_streams)
     if not slots.take():
         raise Refusal(503, "too_many_event_streams", headers={"Retry-After": "5"})
-    shown_while = None if await run_in_threadpool(may_see_video, desk, caller, video.asset_id) else AWAITING_A_DECISION
-    events = EventStream(desk, video.asset_id, last_event_id, rules, request.app.state.stopping, shown_while)
+    shared = _shared_look(request, desk)
+    stopping = request.app.state.stopping
+    events = EventStream(desk, video.asset_id, last_event_id, rules, stopping, shared, shown_while)
     return _Counted(events.lines(request), slots)
 
 
@@ -118,3 +125,11 @@ def _slots(request: Request, most: int) -> StreamSlots:
         state.event_slots = StreamSlots(most)
     slots: StreamSlots = state.event_slots
     return slots
+
+
+def _shared_look(request: Request, desk: Desk) -> SharedLook:
+    state = request.app.state
+    if not hasattr(state, "shared_look"):
+        state.shared_look = SharedLook(desk, desk.container.settings.door.event_poll_seconds)
+    shared: SharedLook = state.shared_look
+    return shared

@@ -16,10 +16,11 @@ from opendrape.domain.reasons import REASONS
 from opendrape.domain.states import API_NAMES, AssetState
 from opendrape.domain.work import Asset
 from opendrape.ports.clock import Clock
-from opendrape.ports.video_shelf import VideoEvent
+from opendrape.ports.video_shelf import Standing, VideoEvent
 from opendrape.settings import DoorSettings
 from opendrape_gateway.desk import Desk
 from opendrape_gateway.schemas import VideoState
+from opendrape_gateway.shared_look import Look, SharedLook
 from opendrape_gateway.videos import progress_of
 
 _BATCH = 100
@@ -74,9 +75,8 @@ class Timeline(BaseModel):
     next_after: int | None = Field(description="value of `after` for what comes next; null when this is all")
 
 
-def progress(desk: Desk, asset: Asset) -> Progress:
+def progress(asset: Asset, standing: Standing, clock: Clock) -> Progress:
     """How far it is now."""
-    standing = desk.container.door.videos.standings([asset])[asset.asset_id]
     share = progress_of(asset, standing)
     reason = asset.reason if asset.reason is None or asset.reason in REASONS else "other"
     return Progress(
@@ -84,7 +84,7 @@ def progress(desk: Desk, asset: Asset) -> Progress:
         progress=share,
         frames=standing.frames or None,
         frames_masked=standing.frames_kept,
-        eta_seconds=_eta(asset, share, desk.container.clock),
+        eta_seconds=_eta(asset, share, clock),
         reason=reason,
     )
 
@@ -141,7 +141,9 @@ class EventStream:
     after: int
     rules: DoorSettings
     stopping: threading.Event
+    shared: SharedLook
     shown_while: frozenset[AssetState] | None = None
+    _looked_at: Look | None = field(default=None, init=False)
     _shown: str = field(default="", init=False)
     _silent_since: float = field(default=0.0, init=False)
 
@@ -150,16 +152,18 @@ class EventStream:
         loop = asyncio.get_running_loop()
         self._silent_since = loop.time()
         yield b"retry: 3000\n\n"
-        while not self.stopping.is_set() and not await request.is_disconnected():
-            news, over = await asyncio.to_thread(self._news)
-            for line in news:
-                yield line
-            if over:
-                yield b"event: end\ndata: {}\n\n"
-                return
-            if comment := self._comment(bool(news), loop.time):
-                yield comment
-            await asyncio.sleep(self.rules.event_poll_seconds)
+        with self.shared.watching(self.asset_id):
+            look = await self.shared.now(self.asset_id)
+            while look and not self.stopping.is_set() and not await request.is_disconnected():
+                news, over = await self._news(look)
+                for line in news:
+                    yield line
+                if over:
+                    yield b"event: end\ndata: {}\n\n"
+                    return
+                if comment := self._comment(bool(news), loop.time):
+                    yield comment
+                look = await self.shared.next(self.asset_id)
 
     def _comment(self, is_news: bool, now: Callable[[], float]) -> bytes:
         if is_news:
@@ -169,20 +173,29 @@ class EventStream:
         self._silent_since = now()
         return b": still here\n\n"
 
-    def _news(self) -> tuple[list[bytes], bool]:
-        """The asset first, the events after: what ended it is among them then."""
-        asset = self.desk.catalogue.asset(self.asset_id)
-        if self.shown_while is not None and asset.state not in self.shown_while:
+    async def _news(self, look: Look) -> tuple[list[bytes], bool]:
+        """Events are asked for when anything was told of the video, or its row changed: what ended it is among them."""
+        before, self._looked_at = self._looked_at, look
+        if self.shown_while is not None and look.glance.asset.state not in self.shown_while:
             return [], True
-        found = self.desk.container.door.videos.events(self.asset_id, after=self.after, limit=_BATCH)
-        lines = [line for event in found if (line := _state_line(event))]
-        self.after = found[-1].event_id if found else self.after
-        now = progress(self.desk, asset)
+        if look == before:
+            return [], False
+        lines: list[bytes] = []
+        if before is None or look.glance != before.glance:
+            lines, has_more = await asyncio.to_thread(self._events)
+            self._looked_at = None if has_more else look
+        now = progress(look.glance.asset, look.standing, self.desk.container.clock)
         shown = now.model_dump_json(exclude={"eta_seconds"})  # which changes all the time
         if shown != self._shown:
             lines.append(f"event: progress\ndata: {now.model_dump_json()}\n\n".encode())
             self._shown = shown
-        return lines, is_over(asset) and len(found) < _BATCH
+        return lines, is_over(look.glance.asset) and self._looked_at is not None
+
+    def _events(self) -> tuple[list[bytes], bool]:
+        """What is new, and whether there may be more of it."""
+        found = self.desk.container.door.videos.events(self.asset_id, after=self.after, limit=_BATCH)
+        self.after = found[-1].event_id if found else self.after
+        return [line for event in found if (line := _state_line(event))], len(found) == _BATCH
 
 
 def _state_line(event: VideoEvent) -> bytes | None:

@@ -15,22 +15,42 @@ from opendrape.domain.access import Caller
 from opendrape.domain.states import AWAITING_A_DECISION, AssetState
 from opendrape.domain.work import Asset
 from opendrape.errors import NotFound
+from opendrape.ports.video_shelf import Glance
 from opendrape_gateway.acting import Reader, sees_everything
 from opendrape_gateway.desk import AtDesk, Desk
 
 ASSET_ID = r"[a-z0-9-]{1,64}"
 
 
-def seen_video(
+def seen_glance(
     desk: AtDesk, caller: Reader, asset_id: Annotated[str, Path(description="the asset's pseudonym")]
-) -> Asset:
-    """The video; ``NotFound`` when there is none, or it is somebody else's."""
+) -> Glance:
+    """The video and its newest event; ``NotFound`` when there is none, or it is somebody else's."""
     if not re.fullmatch(ASSET_ID, asset_id):
         raise NotFound
-    asset = desk.catalogue.asset(asset_id)
-    if not (may_see_video(desk, caller, asset_id) or may_review(caller, asset)):
+    glance = _glance_at_own(desk, caller, asset_id) or _glance_at_waiting(desk, caller, asset_id)
+    if glance is None:
         raise NotFound
-    return asset
+    return glance
+
+
+def _glance_at_own(desk: Desk, caller: Caller, asset_id: str) -> Glance | None:
+    return desk.container.door.videos.glance(asset_id, None if sees_everything(caller) else caller.subject)
+
+
+def _glance_at_waiting(desk: Desk, caller: Caller, asset_id: str) -> Glance | None:
+    if not caller.is_reviewer:
+        return None
+    glance = desk.container.door.videos.glance(asset_id, None)
+    return glance if glance is not None and may_review(caller, glance.asset) else None
+
+
+SeenGlance = Annotated[Glance, Depends(seen_glance)]
+
+
+async def seen_video(glance: SeenGlance) -> Asset:
+    """The video alone."""
+    return glance.asset
 
 
 def may_see_video(desk: Desk, caller: Caller, asset_id: str) -> bool:

@@ -7,16 +7,20 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 
 from opendrape.adapters.sql.access_tables import api_keys
 from opendrape.adapters.sql.database import Database
+from opendrape.adapters.sql.store import alone
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.access import ApiKey, Role, Scope
 from opendrape.domain.work import RetryRule
 from opendrape.errors import IllegalTransition, NotFound
 from opendrape.ports.access import LIVE_KEYS_PER_CLIENT, AccessStore, StoredKey
 from opendrape.ports.clock import Clock
+
+# asked with every request: put together once
+_FIND = select(api_keys).where(api_keys.c.key_id == bindparam("key_id"))
 
 
 class SqlAccessStore(AccessStore):
@@ -56,7 +60,7 @@ class SqlAccessStore(AccessStore):
 
     def find_key(self, key_id: str) -> StoredKey | None:
         with self._database.read() as connection:
-            row = connection.execute(select(api_keys).where(api_keys.c.key_id == key_id)).one_or_none()
+            row = connection.execute(_FIND, {"key_id": key_id}).one_or_none()
         return StoredKey(_key_of(row), row.digest) if row else None
 
     def keys(self, *, after: str | None = None, limit: int = 100) -> Sequence[ApiKey]:
@@ -75,8 +79,8 @@ class SqlAccessStore(AccessStore):
 
 def _add(tx: Transaction, new: StoredKey) -> None:
     key = new.key
-    # rows locked, so that two rotations of one client take turns
-    rows = tx.connection.execute(select(api_keys).where(api_keys.c.client == key.client).with_for_update()).all()
+    alone(tx.connection, f"keys:{key.client}")
+    rows = tx.connection.execute(select(api_keys).where(api_keys.c.client == key.client)).all()
     if sum(_key_of(row).is_live(tx.now) for row in rows) >= LIVE_KEYS_PER_CLIENT:
         raise IllegalTransition(reason="too_many_keys")
     tx.connection.execute(

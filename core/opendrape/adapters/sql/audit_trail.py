@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy import Connection, Row, Select, and_, func, insert, select
 
 from opendrape.adapters.sql.access_tables import audit_seals
 from opendrape.adapters.sql.database import Database
@@ -69,9 +69,11 @@ class SqlAuditTrail(AuditTrail):
             return [_stored(row) for row in connection.execute(query)]
 
     def events(self, *, after: int = 0, limit: int = 1000) -> Sequence[tuple[StoredEvent, Seal | None]]:
+        # said twice: a join that merges then begins in the middle of both indexes
+        same = and_(audit_seals.c.event_id == audit_events.c.event_id, audit_seals.c.event_id > after)
         query = (
             select(*_event_columns("e_"), audit_seals)
-            .join(audit_seals, audit_seals.c.event_id == audit_events.c.event_id, isouter=True)
+            .join(audit_seals, same, isouter=True)
             .where(audit_events.c.event_id > after)
             .order_by(audit_events.c.event_id)
             .limit(limit)

@@ -17,9 +17,10 @@ class SqlBuckets(SqlStore, Buckets):
 
     def draw(self, bucket_id: str, *, want: float, rate: Rate) -> Drawn:
         with self._writing() as tx:
-            insert_once(tx.connection, buckets, bucket_id=bucket_id, tokens=rate.burst, filled_at=tx.now)
-            this = buckets.c.bucket_id == bucket_id
-            row = tx.connection.execute(select(buckets).where(this).with_for_update()).one()
+            this, row = buckets.c.bucket_id == bucket_id, None
+            while row is None:  # a full one may be forgotten between the two
+                insert_once(tx.connection, buckets, bucket_id=bucket_id, tokens=rate.burst, filled_at=tx.now)
+                row = tx.connection.execute(select(buckets).where(this).with_for_update()).one_or_none()
             # a clock that was set back must not drain the bucket
             passed = max(0.0, (tx.now - row.filled_at).total_seconds())
             full = min(rate.burst, row.tokens + passed * rate.per_second)

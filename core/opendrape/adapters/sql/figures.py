@@ -26,14 +26,14 @@ def queue_depth(tx: Transaction) -> dict[WorkKind, int]:
 
 
 def oldest_due_seconds(tx: Transaction) -> dict[WorkKind, float]:
-    """How long the item that is due the longest has waited, by kind."""
-    rows = tx.connection.execute(
-        select(work_items.c.kind, func.min(work_items.c.due_at))
-        .where(work_items.c.state == WorkState.QUEUED)
-        .group_by(work_items.c.kind)
-    )
-    ages = {kind: max(0.0, (tx.now - due_at).total_seconds()) for kind, due_at in rows}
-    return dict.fromkeys(WorkKind, 0.0) | ages
+    """How long the item that is due the longest has waited, by kind: the first one in the index of each."""
+    ages = dict.fromkeys(WorkKind, 0.0)
+    for kind in WorkKind:
+        waiting = (work_items.c.state == WorkState.QUEUED, work_items.c.kind == kind)
+        oldest = select(work_items.c.due_at).where(*waiting).order_by(work_items.c.due_at).limit(1)
+        due_at = tx.connection.execute(oldest).scalar_one_or_none()
+        ages[kind] = 0.0 if due_at is None else max(0.0, (tx.now - due_at).total_seconds())
+    return ages
 
 
 def outcomes(tx: Transaction) -> dict[tuple[WorkKind, WorkState, str | None], int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, false, func, not_, select
 
 from opendrape.adapters.sql.frame_tables import (
     REQUEST_ID_LENGTH,
@@ -17,8 +17,9 @@ from opendrape.adapters.sql.frame_tables import (
     frame_workers,
 )
 from opendrape.adapters.sql.rows import policy_of
-from opendrape.adapters.sql.tables import work_items
+from opendrape.adapters.sql.tables import OPEN, work_items
 from opendrape.adapters.sql.transaction import Transaction
+from opendrape.domain.frames import OPEN as OPEN_STATES
 from opendrape.domain.frames import (
     STATE_OF_WORK,
     ChosenSegment,
@@ -40,10 +41,18 @@ _LATEST = 50
 
 _HERE = timedelta(minutes=2)
 
-_JOINED = frame_requests.outerjoin(
-    work_items, and_(work_items.c.kind == WorkKind.FRAMES, work_items.c.chunk == frame_requests.c.number)
+# Once a request has ended nothing of its item matters, so only the open one is joined: one row of a unique index.
+_ITEM = and_(
+    work_items.c.asset_id == frame_requests.c.asset_id,
+    work_items.c.kind == WorkKind.FRAMES,
+    work_items.c.chunk == frame_requests.c.number,
+    OPEN,
 )
+_JOINED = frame_requests.outerjoin(work_items, _ITEM)
+# few items are leased at a time: they lead to their requests
+_RUNNING = frame_requests.join(work_items, _ITEM)
 _IS_LEASED = work_items.c.state == WorkState.LEASED
+_READ_FROM: dict[FrameState | None, FromClause] = {FrameState.PENDING: _JOINED, FrameState.PROCESSING: _RUNNING}
 
 
 def one(tx: Transaction, where: ColumnElement[bool]) -> FrameRequest:
@@ -55,15 +64,22 @@ def one(tx: Transaction, where: ColumnElement[bool]) -> FrameRequest:
 
 
 def page(tx: Transaction, which: FrameFilter) -> Sequence[FrameRequest]:
-    """A page, newest first."""
-    query = _rows().where(*_conditions(which)).order_by(frame_requests.c.number.desc())
-    return _read(tx, query.limit(which.limit).offset(which.offset))
+    """A page, newest first. Which ones is found out in the indexes alone; then only their rows are read."""
+    newest_first = frame_requests.c.number.desc()
+    chosen = _chosen(frame_requests.c.number, which).order_by(newest_first).limit(which.limit).offset(which.offset)
+    numbers = tx.connection.execute(chosen).scalars().all()
+    return _read(tx, _rows().where(frame_requests.c.number.in_(numbers)).order_by(newest_first))
 
 
 def count(tx: Transaction, which: FrameFilter) -> int:
     """How many match."""
-    query = select(func.count()).select_from(_JOINED).where(*_conditions(which))
-    return int(tx.connection.execute(query).scalar_one())
+    return int(tx.connection.execute(_chosen(func.count(), which)).scalar_one())
+
+
+def _chosen(what: ColumnElement[int], which: FrameFilter) -> Select[Any]:
+    """Items are asked only where they decide."""
+    read_from = _READ_FROM.get(which.state, frame_requests)
+    return select(what).select_from(read_from).where(*_conditions(which))
 
 
 def seconds_per_frame(tx: Transaction, level: str) -> float | None:
@@ -84,23 +100,27 @@ def seconds_per_frame(tx: Transaction, level: str) -> float | None:
 def figures(tx: Transaction, asset_id: str | None) -> FrameFigures:
     """Counts by state, mean time, bytes, tokens and workers."""
     of_video = [] if asset_id is None else [frame_requests.c.asset_id == asset_id]
-    by_state = dict.fromkeys(FrameState, 0)
-    state = _state_expression()
-    for name, number in tx.connection.execute(
-        select(state, func.count()).select_from(_JOINED).where(*of_video).group_by(state)
-    ):
-        by_state[FrameState(name)] = int(number)
-    done = [frame_requests.c.ended == FrameState.COMPLETED, *of_video]
-    written = tx.connection.execute(select(func.sum(frame_requests.c.total_frames)).where(*done)).scalar_one()
-    stored = tx.connection.execute(select(func.sum(frame_requests.c.archive_bytes)).where(*of_video)).scalar_one()
+    added = (func.count(), func.sum(frame_requests.c.total_frames), func.sum(frame_requests.c.archive_bytes))
+    ended = frame_requests.c.ended
+    rows = tx.connection.execute(select(ended, *added).where(ended.is_not(None), *of_video).group_by(ended)).all()
     return FrameFigures(
-        by_state=by_state,
-        frames_written=int(written or 0),
-        mean_seconds=_mean_seconds(tx, done),
-        stored_bytes=int(stored or 0),
+        by_state=_open_by_state(tx, of_video) | {state: int(number) for state, number, _, _ in rows},
+        frames_written=next((int(frames) for state, _, frames, _ in rows if state is FrameState.COMPLETED), 0),
+        mean_seconds=_mean_seconds(tx, [ended == FrameState.COMPLETED, *of_video]),
+        stored_bytes=sum(int(stored or 0) for _, _, _, stored in rows),
         live_tokens=_live_tokens(tx),
         workers=_workers(tx),
     )
+
+
+def _open_by_state(tx: Transaction, of_video: list[ColumnElement[bool]]) -> dict[FrameState, int]:
+    """What has not ended, and nothing of the other states."""
+    not_ended = select(func.count()).select_from(frame_requests).where(frame_requests.c.ended.is_(None), *of_video)
+    running = select(func.count()).select_from(_RUNNING).where(*_in_state(FrameState.PROCESSING), *of_video)
+    processing = int(tx.connection.execute(running).scalar_one())
+    pending = int(tx.connection.execute(not_ended).scalar_one()) - processing
+    by_state = dict.fromkeys(FrameState, 0)
+    return by_state | {FrameState.PENDING: pending, FrameState.PROCESSING: processing}
 
 
 def _mean_seconds(tx: Transaction, done: list[ColumnElement[bool]]) -> float | None:
@@ -127,10 +147,12 @@ def _rows() -> Select[Any]:
     return select(frame_requests, work_items.c.state.label("item_state"), work_items.c.progress).select_from(_JOINED)
 
 
-def _state_expression() -> ColumnElement[str]:
-    leased = case((_IS_LEASED, FrameState.PROCESSING.value), else_=FrameState.PENDING.value)
-    ended = [(frame_requests.c.ended == state, state.value) for state in FrameState]
-    return case(*ended, else_=leased)
+def _in_state(state: FrameState) -> list[ColumnElement[bool]]:
+    """What has ended says so itself; what has not is as its item is."""
+    if state not in OPEN_STATES:
+        return [frame_requests.c.ended == state]
+    is_waiting = not_(func.coalesce(_IS_LEASED, false()))
+    return [frame_requests.c.ended.is_(None), _IS_LEASED if state is FrameState.PROCESSING else is_waiting]
 
 
 def _conditions(which: FrameFilter) -> list[ColumnElement[bool]]:
@@ -140,7 +162,7 @@ def _conditions(which: FrameFilter) -> list[ColumnElement[bool]]:
     if which.asset_id is not None:
         conditions.append(frame_requests.c.asset_id == which.asset_id)
     if which.state is not None:
-        conditions.append(_state_expression() == which.state.value)
+        conditions += _in_state(which.state)
     return conditions
 
 
@@ -155,7 +177,7 @@ def _read(tx: Transaction, query: Select[Any]) -> list[FrameRequest]:
 
 
 def _request_of(row: Row[Any], segments: tuple[ChosenSegment, ...]) -> FrameRequest:
-    has_archive = row.archive_name is not None
+    has_archive, is_leased = row.archive_name is not None, row.item_state is WorkState.LEASED
     return FrameRequest(
         number=row.number,
         request_id=row.request_id,
@@ -164,10 +186,10 @@ def _request_of(row: Row[Any], segments: tuple[ChosenSegment, ...]) -> FrameRequ
         policy=policy_of(row),
         picture_format=row.picture_format,
         segments=segments,
-        state=row.ended or STATE_OF_WORK[row.item_state],
+        state=row.ended or STATE_OF_WORK[row.item_state or WorkState.QUEUED],
         reason=row.reason,
         total_frames=row.total_frames,
-        share_done=row.progress if row.item_state is WorkState.LEASED else 0.0,
+        share_done=row.progress if is_leased else 0.0,
         created_at=row.created_at,
         started_at=row.started_at,
         ended_at=row.ended_at,

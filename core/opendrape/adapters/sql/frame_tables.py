@@ -54,6 +54,17 @@ frame_requests = Table(
     Index(None, "owner", "number"),
     Index(None, "asset_id"),
     Index(None, "ended", "policy_name", "number"),
+    Index(None, "owner", "ended", "number"),
+    # pages by state, and every figure, from the index alone
+    Index(None, "ended", "number", "total_frames", "archive_bytes"),
+    Index(
+        "ix_frame_requests_open",
+        "number",
+        "asset_id",
+        "owner",
+        sqlite_where=_NOT_ENDED,
+        postgresql_where=_NOT_ENDED,
+    ),
     sqlite_autoincrement=True,
 )
 

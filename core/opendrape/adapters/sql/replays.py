@@ -29,9 +29,11 @@ class SqlReplays(SqlStore, Replays):
                 "headers": None,
                 "body": None,
             }
-            if insert_once(tx.connection, replays, replay_id=replay_id, **mine):
-                return Reservation.MINE
-            row = _locked(tx, replay_id)
+            row = None
+            while row is None:  # whoever held it may let it go between the two
+                if insert_once(tx.connection, replays, replay_id=replay_id, **mine):
+                    return Reservation.MINE
+                row = _locked(tx, replay_id)
             if row.expires_at <= tx.now:
                 return _take_over(tx, replay_id, mine)
             if row.fingerprint != fingerprint:
@@ -58,8 +60,9 @@ class SqlReplays(SqlStore, Replays):
             return tx.connection.execute(delete(replays).where(replays.c.expires_at <= tx.now)).rowcount
 
 
-def _locked(tx: Transaction, replay_id: str) -> Row[Any]:
-    return tx.connection.execute(select(replays).where(replays.c.replay_id == replay_id).with_for_update()).one()
+def _locked(tx: Transaction, replay_id: str) -> Row[Any] | None:
+    query = select(replays).where(replays.c.replay_id == replay_id).with_for_update()
+    return tx.connection.execute(query).one_or_none()
 
 
 def _take_over(tx: Transaction, replay_id: str, mine: dict[str, Any]) -> Reservation:

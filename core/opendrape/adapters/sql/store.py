@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from opendrape.adapters.sql.database import Database
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.work import RetryRule
 from opendrape.ports.clock import Clock
+
+_ALONE_SPACE: Final = 0x0DD_A10E
 
 
 class SqlStore:
@@ -36,4 +38,14 @@ def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert unless a row of this key is there; True when it was inserted. Two at once: one waits for the other."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    # asked for: an insert's count is gone with its cursor otherwise
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
+
+
+def alone(connection: Connection, name: str) -> None:
+    """Whoever names the same waits until this transaction has ended: what is counted after this stays true until then.
+
+    Rows cannot be locked that are not there yet. SQLite's writers take turns anyhow.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_ALONE_SPACE, func.hashtext(name))))

@@ -90,7 +90,7 @@ segments = Table(
     Index(None, "asset_id", "start_frame"),
 )
 
-_OPEN = text("state IN ('queued', 'leased')")
+OPEN = text("state IN ('queued', 'leased')")
 _QUEUED = text("state = 'queued'")
 ENDED = text("state IN ('done', 'failed', 'cancelled')")
 
@@ -126,8 +126,8 @@ work_items = Table(
         "kind",
         "chunk",
         unique=True,
-        sqlite_where=_OPEN,
-        postgresql_where=_OPEN,
+        sqlite_where=OPEN,
+        postgresql_where=OPEN,
     ),
     sqlite_autoincrement=True,
 )

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Row, Select, delete, func, insert, select, update
 
-from opendrape.adapters.sql.store import SqlStore, insert_once
+from opendrape.adapters.sql.store import SqlStore, alone, insert_once
 from opendrape.adapters.sql.transaction import Transaction
-from opendrape.adapters.sql.upload_tables import asset_owners, buckets, uploads
+from opendrape.adapters.sql.upload_tables import asset_owners, uploads
 from opendrape.domain.uploads import UPLOAD_TRANSITIONS, Upload, UploadState, check_upload_transition
 from opendrape.errors import IllegalTransition, NotFound, QuotaExceeded
 from opendrape.ports.uploads import NewUpload, Owners, Quota, Uploads
@@ -26,7 +26,7 @@ class SqlUploads(SqlStore, Uploads):
 
     def create(self, new: NewUpload, *, quota: Quota) -> Upload:
         with self._writing() as tx:
-            _alone(tx, new.owner)
+            alone(tx.connection, f"uploads:{new.owner}")
             _must_fit(tx, new, quota)
             values = {
                 "upload_id": new.upload_id,
@@ -141,13 +141,6 @@ class SqlOwners(SqlStore, Owners):
         query = select(asset_owners.c.owner).where(asset_owners.c.owner == owner, asset_owners.c.asset_id == asset_id)
         with self._reading() as tx:
             return tx.connection.execute(query).first() is not None
-
-
-def _alone(tx: Transaction, owner: str) -> None:
-    """One owner's uploads begin one after the other, so that two at once cannot both be the last one allowed."""
-    name = f"uploads:{owner}"[:64]
-    insert_once(tx.connection, buckets, bucket_id=name, tokens=0.0, filled_at=tx.now)
-    tx.connection.execute(select(buckets.c.bucket_id).where(buckets.c.bucket_id == name).with_for_update()).all()
 
 
 def _must_fit(tx: Transaction, new: NewUpload, quota: Quota) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, func, select
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, bindparam, case, func, select
 
 from opendrape.adapters.sql.rows import asset_of
 from opendrape.adapters.sql.store import SqlStore
@@ -14,7 +14,7 @@ from opendrape.adapters.sql.tables import artefacts, assets, audit_events, chunk
 from opendrape.adapters.sql.upload_tables import asset_owners
 from opendrape.domain.states import AssetState, WorkState
 from opendrape.domain.work import ArtefactKind, Asset, WorkKind
-from opendrape.ports.video_shelf import Standing, VideoEvent, VideoFilter, VideoShelf
+from opendrape.ports.video_shelf import Glance, Standing, VideoEvent, VideoFilter, VideoShelf
 
 
 class SqlVideoShelf(SqlStore, VideoShelf):
@@ -28,6 +28,17 @@ class SqlVideoShelf(SqlStore, VideoShelf):
             rows = [row for query in _walks(which) for row in tx.connection.execute(query)]
         found = {row.asset_id: asset_of(row) for row in rows}
         return [found[asset_id] for asset_id in sorted(found)][: which.limit]
+
+    def glance(self, asset_id: str, owner: str | None) -> Glance | None:
+        query = _GLANCE_OF_ANY if owner is None else _GLANCE_OF_OWN
+        with self._reading() as tx:
+            row = tx.connection.execute(query, {"asset_id": asset_id, "owner": owner}).one_or_none()
+        return None if row is None else _glance_of(row)
+
+    def glances(self, asset_ids: Collection[str]) -> Mapping[str, Glance]:
+        query = _GLANCE.where(assets.c.asset_id.in_(tuple(asset_ids)))
+        with self._reading() as tx:
+            return {row.asset_id: _glance_of(row) for row in tx.connection.execute(query)}
 
     def standings(self, assets: Collection[Asset]) -> Mapping[str, Standing]:
         """Added up by the database: a page of long videos has thousands of pieces."""
@@ -61,6 +72,25 @@ def _walks(which: VideoFilter) -> Iterator[Select[Any]]:
         anybodys = replace(which, owner=None)
         waiting = [state for state in which.whoever_brought_it if not which.states or state in which.states]
         yield from (_page(anybodys, (state,)) for state in waiting)
+
+
+# the last entry of the video's part of the index
+_GLANCE = select(
+    assets,
+    select(func.max(audit_events.c.event_id))
+    .where(audit_events.c.object_id == assets.c.asset_id)
+    .scalar_subquery()
+    .label("newest"),
+)
+# asked every few seconds by whoever waits: put together once
+_GLANCE_OF_ANY = _GLANCE.where(assets.c.asset_id == bindparam("asset_id"))
+_GLANCE_OF_OWN = _GLANCE_OF_ANY.join(
+    asset_owners, and_(asset_owners.c.owner == bindparam("owner"), asset_owners.c.asset_id == assets.c.asset_id)
+)
+
+
+def _glance_of(row: Row[Any]) -> Glance:
+    return Glance(asset_of(row), row.newest or 0)
 
 
 def _page(which: VideoFilter, states: tuple[AssetState, ...]) -> Select[Any]:

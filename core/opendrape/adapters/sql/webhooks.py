@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, update
 
-from opendrape.adapters.sql.store import SqlStore
+from opendrape.adapters.sql.store import SqlStore, alone
 from opendrape.adapters.sql.tables import audit_events
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.adapters.sql.upload_tables import asset_owners
@@ -27,6 +27,7 @@ class SqlWebhooks(SqlStore, Webhooks):
 
     def add(self, endpoint: Endpoint, *, most: int) -> Endpoint:
         with self._writing() as tx:
+            alone(tx.connection, f"webhooks:{endpoint.owner}")
             count = select(func.count()).select_from(endpoints).where(endpoints.c.owner == endpoint.owner)
             if tx.connection.execute(count).scalar_one() >= most:
                 raise QuotaExceeded(reason="webhook_too_many")
@@ -59,7 +60,7 @@ class SqlWebhooks(SqlStore, Webhooks):
         self, endpoint_id: str, *, url: str | None = None, active: bool | None = None, new_secret: bool = False
     ) -> Endpoint:
         with self._writing() as tx:
-            before = _endpoint(tx, endpoint_id)
+            before = _endpoint(tx, endpoint_id, lock=True)
             values: dict[str, Any] = {"secret_version": before.secret_version + new_secret}
             values |= {} if url is None else {"url": url}
             values |= {} if active is None else {"active": active, "reason": None}
@@ -69,7 +70,7 @@ class SqlWebhooks(SqlStore, Webhooks):
 
     def remove(self, endpoint_id: str) -> None:
         with self._writing() as tx:
-            before = _endpoint(tx, endpoint_id)
+            before = _endpoint(tx, endpoint_id, lock=True)
             tx.connection.execute(delete(deliveries).where(_D.endpoint_id == endpoint_id))
             tx.connection.execute(delete(endpoints).where(endpoints.c.endpoint_id == endpoint_id))
             tx.record(before.owner, "webhook.removed", endpoint_id)
@@ -169,8 +170,10 @@ def _who_may_see(asset_id: str) -> Any:
     return select(endpoints.c.endpoint_id).where(endpoints.c.active, or_(endpoints.c.sees_all, owns))
 
 
-def _endpoint(tx: Transaction, endpoint_id: str) -> Endpoint:
-    row = tx.connection.execute(select(endpoints).where(endpoints.c.endpoint_id == endpoint_id)).one_or_none()
+def _endpoint(tx: Transaction, endpoint_id: str, *, lock: bool = False) -> Endpoint:
+    """``lock``: nobody changes it, and no delivery to it begins, until the transaction has ended."""
+    query = select(endpoints).where(endpoints.c.endpoint_id == endpoint_id)
+    row = tx.connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise NotFound("no such webhook")
     return _endpoint_of(row)
