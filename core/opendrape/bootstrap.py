@@ -197,7 +197,13 @@ def _audit_office(
 
 def retry_rule(settings: Settings) -> RetryRule:
     """How often and how soon items are tried again under these settings."""
-    return RetryRule(max_attempts=settings.work.max_attempts, first_delay_seconds=settings.work.first_retry_seconds)
+    work = settings.work
+    return RetryRule(
+        max_attempts=work.max_attempts,
+        first_delay_seconds=work.first_retry_seconds,
+        outage_delay_seconds=work.outage_retry_seconds,
+        outage_hours=work.outage_hours,
+    )
 
 
 def connection_limits(settings: Settings) -> Limits:

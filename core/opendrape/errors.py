@@ -9,7 +9,8 @@ OpenDrapeError
 │   ├── SourceChanged             the source is not the file that was registered -> failed
 │   ├── FidelityBroken            the written file breaks the fidelity contract  -> failed
 │   └── ScrubIncomplete           metadata survived in the written file          -> failed
-├── TransientError                trying again later may help                    -> queued with back-off
+├── TransientError                trying again later may help                    -> queued with back-off; while
+│   │                             something is down (OUTAGES) no attempt is counted
 │   ├── StorageUnavailable
 │   ├── CatalogueUnavailable
 │   ├── BusUnavailable            rings wait in the outbox; workers look for themselves
@@ -44,6 +45,16 @@ class Disposition(StrEnum):
     RETRY = "retry"
     QUARANTINE = "quarantine"
     ABANDON = "abandon"
+    WAIT = "wait"
+
+
+OUTAGES = frozenset(
+    {
+        *("storage_unavailable", "source_unreachable", "disk_full", "key_map_unavailable", "key_map_busy"),
+        *("catalogue_unavailable", "bus_unavailable"),
+    }
+)
+"""Reasons that say something of the surroundings, nothing of the item: it waits until they are there again."""
 
 
 class OpenDrapeError(Exception):

@@ -13,6 +13,7 @@ from tests.fakes.catalogue import RETRY, new_asset, outcome
 from tests.fakes.clock import FakeClock
 
 TRANSIENT = Failure("storage_unavailable", Disposition.RETRY, "OSError")
+OUTAGE = Failure("storage_unavailable", Disposition.WAIT, "StorageUnavailable")
 ABANDONED = Failure("stopping", Disposition.ABANDON)
 
 
@@ -139,6 +140,32 @@ class LedgerContract(CatalogueSteps):
             assert catalogue.claim(WorkKind, owner="worker", lease_seconds=30.0) is None
             clock.advance(wait)
         catalogue.fail(claim(catalogue), TRANSIENT)
+        asset = catalogue.asset(asset_id)
+        assert (asset.state, asset.reason) == (AssetState.FAILED, "storage_unavailable")
+
+    def test_an_outage_is_waited_out_and_no_attempt_is_counted(
+        self, catalogue: Catalogue, clock: FakeClock, asset_id: str
+    ) -> None:
+        """O-03: everything goes on by itself; asked every few seconds, however long it takes (but see below)."""
+        for _ in range(5 * RETRY.max_attempts):
+            lease = claim(catalogue)
+            catalogue.fail(lease, OUTAGE)
+            assert_stale(catalogue, lease)
+            item = last_item(catalogue, asset_id)
+            wait = (item.due_at - clock.now()).total_seconds()
+            assert RETRY.outage_delay_seconds / 2 <= wait <= RETRY.outage_delay_seconds
+            assert (item.state, item.attempts, item.reason) == (WorkState.QUEUED, 0, "storage_unavailable")
+            clock.advance(wait)
+        finish(catalogue, WorkKind.PLAN)
+
+    def test_an_outage_that_does_not_end_ends_the_item(
+        self, catalogue: Catalogue, clock: FakeClock, asset_id: str
+    ) -> None:
+        """O-03: what can never be read fails after a day, with its reason, and can be retried by a person."""
+        clock.advance(RETRY.outage_hours * 3600)
+        for _ in range(RETRY.max_attempts):
+            catalogue.fail(claim(catalogue), OUTAGE)
+            clock.advance(60.0)
         asset = catalogue.asset(asset_id)
         assert (asset.state, asset.reason) == (AssetState.FAILED, "storage_unavailable")
 

@@ -79,6 +79,9 @@ def run(
     chosen = chosen.model_copy(update={"out_of_body": chosen.out_of_body.with_confirmed(said)})
     if dry_run:
         raise typer.Exit(_dry(terminal, settings, source, chosen))
+    if not cluster:
+        # a person waits for an answer: a full disk ends the run soon, and the next run goes on
+        settings = settings.model_copy(update={"work": settings.work.model_copy(update={"outage_hours": 0.0})})
     workplace = elsewhere if cluster else _in_this_process
     raise typer.Exit(_real(terminal, settings, source, chosen, retry, workplace))
 

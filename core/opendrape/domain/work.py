@@ -169,11 +169,17 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class RetryRule:
-    """How often and how soon an item is tried again. Back-off doubles from ``first_delay_seconds`` up to the cap."""
+    """How often and how soon an item is tried again. Back-off doubles from ``first_delay_seconds`` up to the cap.
+
+    While something that it needs is down, an item is tried every ``outage_delay_seconds`` and no attempt is counted:
+    for ``outage_hours`` after its asset's last change of state. 0: every attempt counts.
+    """
 
     max_attempts: int = 4
     first_delay_seconds: float = 2.0
     longest_delay_seconds: float = 300.0
+    outage_delay_seconds: float = 15.0
+    outage_hours: float = 24.0
 
     def delay_seconds(self, attempts: int) -> float:
         """Seconds to wait after the ``attempts``-th attempt failed (before jitter)."""

@@ -14,6 +14,7 @@ OnEvent = Callable[[str, Mapping[str, object]], None]
 _TROUBLE: Final = frozenset(
     {
         "work_failed",
+        "work_waits",
         "lease_lost",
         "heartbeat_missed",
         "catalogue_silent",

@@ -7,7 +7,15 @@ import threading
 from typing import Protocol
 
 from opendrape.domain.work import Failure, Lease, Outcome, WorkKind
-from opendrape.errors import BusUnavailable, CatalogueUnavailable, Disposition, OpenDrapeError, StaleLease
+from opendrape.errors import (
+    OUTAGES,
+    BusUnavailable,
+    CatalogueUnavailable,
+    Disposition,
+    OpenDrapeError,
+    StaleLease,
+    TransientError,
+)
 from opendrape.ledger.caretaker import Caretaker, relay_rings
 from opendrape.ledger.events import OnEvent, about, log_event
 from opendrape.ledger.heart import Heart, Progress, Stopping
@@ -178,8 +186,10 @@ class Worker:
 
     def _failed(self, lease: Lease, error: Exception) -> Failure:
         failure = _failure(self._in_this_light(error))
-        event = "work_given_back" if failure.disposition is Disposition.ABANDON else "work_failed"
-        self._on_event(event, about(lease) | {"reason": failure.reason, "exc_info": error})
+        self._on_event(
+            _EVENTS.get(failure.disposition, "work_failed"),
+            about(lease) | {"reason": failure.reason, "exc_info": error},
+        )
         return failure
 
     def _in_this_light(self, error: Exception) -> Exception:
@@ -195,9 +205,13 @@ class Worker:
             relay_rings(self._catalogue, self._doorbell)
 
 
+_EVENTS = {Disposition.ABANDON: "work_given_back", Disposition.WAIT: "work_waits"}
+
+
 def _failure(error: Exception) -> Failure:
     """What the ledger keeps of an error: its reason and class, never its words."""
     detail = type(error).__name__
     if isinstance(error, OpenDrapeError):
-        return Failure(reason=error.reason, disposition=error.disposition, detail=detail)
+        is_outage = isinstance(error, TransientError) and error.reason in OUTAGES
+        return Failure(error.reason, Disposition.WAIT if is_outage else error.disposition, detail)
     return Failure(reason="unexpected", disposition=Disposition.RETRY, detail=detail)

@@ -76,6 +76,16 @@ class WorkSettings(Group):
     sweep_seconds: float = Field(default=5.0, gt=0, description="how often expired leases are collected")
     max_attempts: int = Field(default=4, ge=1, description="attempts of one item, counted before work starts")
     first_retry_seconds: float = Field(default=2.0, gt=0, description="first back-off delay; doubles, with jitter")
+    outage_retry_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        description="while storage, catalogue or bus is down, or a disk full, an item is tried this often",
+    )
+    outage_hours: float = Field(
+        default=24.0,
+        ge=0,
+        description="so long after the last change of a video no attempt is counted then; `opendrape run` counts",
+    )
     folder: Path | None = Field(
         default=None, description="folder of intermediate results; default: work in the state folder"
     )

@@ -9,11 +9,13 @@ import pytest
 from opendrape.domain.states import AssetState, WorkState
 from opendrape.domain.work import Lease, Outcome, WorkKind
 from opendrape.errors import (
+    CatalogueUnavailable,
     ChildCrashed,
     Disposition,
     MediaRefused,
     ResidualFound,
     StaleLease,
+    StorageUnavailable,
 )
 from opendrape.ledger.worker import Progress, Stopping
 from tests.fakes.bench import Bench, Work, until
@@ -70,6 +72,21 @@ def test_a_passing_error_is_tried_again_later(bench: Bench, error: Exception, re
     bench.worker(_raises(error)).run_once()
     assert (bench.item.state, bench.item.attempts, bench.item.reason) == (WorkState.QUEUED, 1, reason)
     assert bench.item.due_at > bench.clock.now()
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        *((StorageUnavailable(reason=reason), 0) for reason in ("storage_unavailable", "disk_full", "key_map_busy")),
+        (CatalogueUnavailable(), 0),
+        (StorageUnavailable(reason="read_back_differs"), 1),
+    ],
+)
+def test_only_what_says_nothing_of_the_item_costs_no_attempt(bench: Bench, error: Exception, attempts: int) -> None:
+    """O-03: an outage is waited out; damage counts."""
+    bench.worker(_raises(error)).run_once()
+    assert bench.item.attempts == attempts
+    assert ("work_waits" in bench.events) is (attempts == 0)
 
 
 def test_the_words_of_an_error_reach_neither_ledger_nor_audit(bench: Bench) -> None:

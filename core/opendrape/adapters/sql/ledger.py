@@ -84,13 +84,17 @@ def complete(tx: Transaction, lease: Lease, outcome: Outcome) -> None:
 
 def fail(tx: Transaction, lease: Lease, failure: Failure) -> None:
     """End the attempt as its disposition and the attempts left demand."""
-    assets.lock(tx, lease.asset_id)
+    asset = assets.lock(tx, lease.asset_id)
     attempts_left = lease.attempts < tx.retry.max_attempts
     match failure.disposition:
         case Disposition.ABANDON:
             _requeue(tx, lease, failure, seconds=0.0, attempts=lease.attempts - 1)
-        case Disposition.RETRY if attempts_left:
-            _requeue(tx, lease, failure, seconds=_with_jitter(tx, lease), attempts=lease.attempts)
+        case Disposition.WAIT if tx.now < asset.updated_at + timedelta(hours=tx.retry.outage_hours):
+            seconds = _spread(lease, tx.retry.outage_delay_seconds)
+            _requeue(tx, lease, failure, seconds=seconds, attempts=lease.attempts - 1)
+        case Disposition.RETRY | Disposition.WAIT if attempts_left:
+            seconds = _spread(lease, tx.retry.delay_seconds(lease.attempts))
+            _requeue(tx, lease, failure, seconds=seconds, attempts=lease.attempts)
         case _:
             _give_up(tx, lease, failure)
 
@@ -116,10 +120,9 @@ def _requeue(tx: Transaction, lease: Lease, failure: Failure, *, seconds: float,
     items.end_lease(tx, lease, WorkState.QUEUED, reason=reason, detail=detail, due_at=due_at, attempts=attempts)
 
 
-def _with_jitter(tx: Transaction, lease: Lease) -> float:
-    # Spread over the upper half of the delay, by the item's number: items that failed together do not return together.
-    spread = crc32(f"{lease.item_id}:{lease.attempts}".encode()) / 2**32
-    return tx.retry.delay_seconds(lease.attempts) * (0.5 + 0.5 * spread)
+def _spread(lease: Lease, seconds: float) -> float:
+    # Over the upper half of the delay, by the item's number: items that failed together do not return together.
+    return seconds * (0.5 + 0.5 * crc32(f"{lease.item_id}:{lease.epoch}".encode()) / 2**32)
 
 
 def _give_up(tx: Transaction, lease: Lease, failure: Failure) -> None:
