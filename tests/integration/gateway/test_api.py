@@ -232,7 +232,7 @@ def test_a_wrong_method_is_a_problem_that_names_the_right_ones(app: Any) -> None
     """H-03: RFC 9457 for 405, with Allow."""
     response = ask(app, "/api/videos/", method="DELETE")
     is_problem(response, 405)
-    assert response.headers["allow"] == "GET"
+    assert response.headers["allow"] == "GET, POST"
 
 
 def test_all_wrong_parameters_are_reported_together_without_their_values(app: Any) -> None:
@@ -270,7 +270,7 @@ def test_the_texts_of_our_own_errors_stay_inside_too(app: Any, container: Any, m
     def missing(*_: object, **__: object) -> None:
         raise NotFound("Patientovich", reason="Patientovich")
 
-    monkeypatch.setattr(type(container.catalogue), "asset", missing)
+    monkeypatch.setattr(type(container.door.videos), "glance", missing)
     response = ask(app, f"/api/videos/{asset_id(1)}/")
     assert is_problem(response, 404)["type"] == "about:blank"
     assert "Patientovich" not in response.text
