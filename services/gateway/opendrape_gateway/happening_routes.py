@@ -75,7 +75,7 @@ def what_happened(
     summary="Tell what happens, as it happens",
     response_class=StreamingResponse,
     responses={
-        200: {"description": "server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"description": "server-sent events", "content": {"text/event-stream": {}}},
         204: {"description": "The journey is over and all of it was told: do not ask again"},
         **_OF_ONE,
     },
