@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from opendrape.adapters.sql.database import Database
 from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.policy import PolicyRef
-from opendrape.domain.work import ChunkMasked, Lease, WorkKind
+from opendrape.domain.work import ChunkMasked, Lease, RetryRule, WorkKind
 
 CLAIM: Final = """
 WITH picked AS (
@@ -49,50 +50,53 @@ class Verdict(StrEnum):
     """What became of a chunk that was to be completed; nothing was stored unless it is ``done``."""
 
     DONE = "done"
-    LAST = "last"
     AGAIN = "again"
     STALE = "stale"
 
 
-def claim(tx: Transaction, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float) -> Lease | None:
+def claim(
+    database: Database, now: datetime, rule: RetryRule, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float
+) -> Lease | None:
     """Hand out the oldest due item of these kinds that nobody else is being given."""
     values = {
         "kinds": [kind.value for kind in kinds],
-        "now": tx.now,
-        "until": tx.now + timedelta(seconds=lease_seconds),
-        "max_attempts": tx.retry.max_attempts,
+        "now": now,
+        "until": now + timedelta(seconds=lease_seconds),
+        "max_attempts": rule.max_attempts,
         "owner": owner,
     }
-    row = tx.connection.exec_driver_sql(CLAIM, values).one_or_none()
+    row = database.at_once(CLAIM, values)
     if row is None:
         return None
+    item_id, asset_id, kind, chunk, policy_name, policy_digest, epoch, attempts = row
     return Lease(
-        item_id=row.item_id,
-        asset_id=row.asset_id,
-        kind=WorkKind(row.kind),
-        chunk=row.chunk,
-        policy=PolicyRef(name=row.policy_name, digest=row.policy_digest),
-        epoch=row.lease_epoch,
-        attempts=row.attempts,
+        item_id=item_id,
+        asset_id=asset_id,
+        kind=WorkKind(kind),
+        chunk=chunk,
+        policy=PolicyRef(name=policy_name, digest=policy_digest),
+        epoch=epoch,
+        attempts=attempts,
         owner=owner,
     )
 
 
-def complete_chunk(tx: Transaction, lease: Lease, masked: ChunkMasked) -> Verdict:
-    """End the item well and keep its result, unless it is the asset's last chunk: more than this follows then."""
+def complete_chunk(database: Database, now: datetime, lease: Lease, masked: ChunkMasked) -> Verdict:
+    """End the item well, keep its result, and queue assembling after the asset's last chunk."""
     values = {
         "asset_id": lease.asset_id,
         "item_id": lease.item_id,
         "epoch": lease.epoch,
         "owner": lease.owner,
-        "now": tx.now,
+        "now": now,
         "name": masked.artefact.name,
         "sha256": masked.artefact.sha256,
         "size_bytes": masked.artefact.size_bytes,
         "outcome": masked.model_dump_json(),
         "space": _LAST_CHUNK_SPACE,
     }
-    return Verdict(tx.connection.exec_driver_sql(COMPLETE_CHUNK, values).scalar_one())
+    (verdict,) = database.at_once(COMPLETE_CHUNK, values) or (Verdict.STALE,)
+    return Verdict(verdict)
 
 
 def alone_at_last_chunk(tx: Transaction, asset_id: str) -> None:

@@ -171,9 +171,15 @@ class SqlCatalogue(Catalogue):
 
     # -- the ledger -----------------------------------------------------------------------------------------------
     def claim(self, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float) -> Lease | None:
-        with self._database.write_at_once() as connection:
-            tx = Transaction(connection, self._clock.now(), self._retry)
-            return ledger.claim(tx, kinds, owner=owner, lease_seconds=lease_seconds)
+        if not self._database.is_postgresql:
+            with self._writing() as tx:
+                return ledger.claim(tx, kinds, owner=owner, lease_seconds=lease_seconds)
+        now = self._clock.now()
+        lease = at_once.claim(self._database, now, self._retry, kinds, owner=owner, lease_seconds=lease_seconds)
+        if lease is not None and lease.kind is WorkKind.FRAMES:
+            with self._writing() as tx:
+                return ledger.begun(tx, lease)
+        return lease
 
     def claim_item(self, item_id: int, *, owner: str, lease_seconds: float) -> Lease | None:
         with self._writing() as tx:
@@ -194,19 +200,15 @@ class SqlCatalogue(Catalogue):
             ledger.complete(tx, lease, outcome)
 
     def _completed_at_once(self, lease: Lease, masked: ChunkMasked) -> bool:
-        """PostgreSQL: one statement for every chunk but the last; False when nothing was stored."""
+        """PostgreSQL: in one statement; False when nothing was stored."""
         if not (self._database.is_postgresql and is_of(lease, masked)):
             return False
         for _ in range(COMPLETE_TRIES):
-            with self._database.write_at_once() as connection:
-                tx = Transaction(connection, self._clock.now(), self._retry)
-                match at_once.complete_chunk(tx, lease, masked):
-                    case at_once.Verdict.DONE:
-                        return True
-                    case at_once.Verdict.LAST:
-                        return False
-                    case at_once.Verdict.STALE:
-                        raise StaleLease()
+            match at_once.complete_chunk(self._database, self._clock.now(), lease, masked):
+                case at_once.Verdict.DONE:
+                    return True
+                case at_once.Verdict.STALE:
+                    raise StaleLease()
         return False
 
     def fail(self, lease: Lease, failure: Failure) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from sqlite3 import Connection as SqliteConnection
 from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, RootTransaction, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
+from opendrape.adapters.sql.direct import first_row
 from opendrape.adapters.sql.postgresql import Limits, is_postgresql, postgresql_engine
 from opendrape.errors import CatalogueUnavailable, ConfigurationError
 
@@ -59,20 +61,10 @@ class Database:
                 yield connection
                 _commit(transaction)
 
-    @contextmanager
-    def write_at_once(self) -> Iterator[Connection]:
-        """For a change that is one statement on PostgreSQL: committed by itself. On SQLite the same as ``write``."""
-        if self.engine.dialect.name == "sqlite":
-            with self.write() as connection:
-                yield connection
-            return
-        with translated(), self.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT")
-            try:
-                yield connection
-            except DBAPIError as error:
-                _unless_in_doubt(error)
-                raise
+    def at_once(self, statement: str, values: Mapping[str, object]) -> tuple[Any, ...] | None:
+        """The first row of one statement, committed by itself. PostgreSQL only."""
+        with translated():
+            return first_row(self.engine, statement, values)
 
     def close(self) -> None:
         """Close every connection. Idempotent."""

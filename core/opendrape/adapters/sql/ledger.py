@@ -29,12 +29,10 @@ SWEEPER = "sweeper"
 
 def claim(tx: Transaction, kinds: Collection[WorkKind], *, owner: str, lease_seconds: float) -> Lease | None:
     """Hand out the oldest due item of these kinds."""
-    if tx.is_postgresql:
-        return _begun(tx, at_once.claim(tx, kinds, owner=owner, lease_seconds=lease_seconds))
     due = tx.connection.execute(oldest_due(tx, kinds)).one_or_none()
     if due is None:
         return None
-    return _begun(tx, items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds)))
+    return begun(tx, items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds)))
 
 
 def claim_item(tx: Transaction, item_id: int, *, owner: str, lease_seconds: float) -> Lease | None:
@@ -42,10 +40,10 @@ def claim_item(tx: Transaction, item_id: int, *, owner: str, lease_seconds: floa
     due = tx.connection.execute(oldest_due(tx, tuple(WorkKind)).where(work_items.c.item_id == item_id)).one_or_none()
     if due is None:
         return None
-    return _begun(tx, items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds)))
+    return begun(tx, items.lease(tx, due, owner=owner, until=tx.now + timedelta(seconds=lease_seconds)))
 
 
-def _begun(tx: Transaction, leased: Lease | None) -> Lease | None:
+def begun(tx: Transaction, leased: Lease | None) -> Lease | None:
     if leased is not None and leased.kind is WorkKind.FRAMES:
         frame_work.begun(tx, leased.chunk)
     return leased

@@ -14,7 +14,7 @@ depends_on = None
 # Who queues assembling? While chunks wait, nobody has to: workers share the asset's advisory lock. Once none waits, a
 # worker takes it alone, so that it sees what every sharer has stored, and whether its chunk is the last. A sharer that
 # finds, the lock in hand, that none waits any longer gives up (two that wanted more of a shared lock would block each
-# other). The caller ends the last chunk itself, with all that follows. Nothing is stored unless the answer is 'done'.
+# other): 'again'. Nothing is stored unless the answer is 'done'.
 #
 # The asset is held, so that nobody cancels or plans meanwhile; workers on other chunks hold it too. "ORDER BY chunk"
 # leads to the asset's own index, and "IS TRUE" to the item by its number, whatever the planner believes of a table that
@@ -27,6 +27,8 @@ CREATE FUNCTION opendrape_complete_chunk(
 DECLARE
     ended record;
     found_chunk integer;
+    is_last boolean := false;
+    assembling bigint;
 BEGIN
     SELECT w.chunk INTO found_chunk FROM work_items AS w
     WHERE w.asset_id = asset AND w.kind = 'mask' AND w.state = 'queued' ORDER BY w.chunk LIMIT 1;
@@ -40,14 +42,14 @@ BEGIN
         SELECT w.chunk INTO found_chunk FROM work_items AS w
         WHERE w.asset_id = asset AND w.kind = 'mask' AND w.state IN ('queued', 'leased') AND w.item_id <> item
         ORDER BY w.chunk LIMIT 1;
-        IF NOT FOUND THEN RETURN 'last'; END IF;
+        is_last := NOT FOUND;
     END IF;
 
     PERFORM 1 FROM assets AS a WHERE a.asset_id = asset FOR KEY SHARE;
     UPDATE work_items AS w
     SET state = 'done', owner = NULL, lease_until = NULL, reason = NULL, progress = 1
     WHERE w.item_id = item AND w.lease_epoch = epoch AND (w.state = 'leased') IS TRUE
-    RETURNING w.asset_id, w.kind, w.chunk, w.policy_digest INTO ended;
+    RETURNING w.asset_id, w.kind, w.chunk, w.policy_name, w.policy_digest INTO ended;
     IF NOT FOUND THEN RETURN 'stale'; END IF;
 
     INSERT INTO audit_events (at, actor, action, object_id, facts)
@@ -63,6 +65,24 @@ BEGIN
     VALUES (ended.asset_id, ended.policy_digest, ended.chunk, told, ended_at)
     ON CONFLICT (asset_id, policy_digest, chunk) DO UPDATE
     SET outcome = excluded.outcome, created_at = excluded.created_at;
+
+    IF is_last AND NOT EXISTS (
+        SELECT 1 FROM chunks AS c
+        WHERE c.asset_id = ended.asset_id AND c.policy_digest = ended.policy_digest AND NOT EXISTS (
+            SELECT 1 FROM artefacts AS a
+            WHERE a.asset_id = c.asset_id AND a.policy_digest = c.policy_digest AND a.kind = 'chunk'
+                AND a.chunk = c.chunk))
+    THEN
+        INSERT INTO work_items (asset_id, kind, chunk, policy_name, policy_digest, state, attempts, lease_epoch,
+            due_at, rung_at, progress)
+        VALUES (ended.asset_id, 'assemble', -1, ended.policy_name, ended.policy_digest, 'queued', 0, 0,
+            ended_at, ended_at, 0)
+        RETURNING item_id INTO assembling;
+        INSERT INTO audit_events (at, actor, action, object_id, facts)
+        VALUES (ended_at, worker, 'work.queued', ended.asset_id,
+            jsonb_build_object('item', assembling, 'kind', 'assemble', 'chunk', -1));
+        INSERT INTO outbox (kind, item_id, due_at) VALUES ('assemble', assembling, ended_at);
+    END IF;
     RETURN 'done';
 END $$
 """
