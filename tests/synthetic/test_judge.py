@@ -17,11 +17,11 @@ from opendrape.media.sample_writer import SampleText, SampleVideo, SampleWriter
 from opendrape.settings import Settings
 from opendrape_masker.detectors import Detection, ModelFacts
 from opendrape_masker.detectors.detection import THINGS_OF
-from opendrape_masker.models_sync import ready_models
 from opendrape_masker.synthetic import SampleRequest, SampleTruth, make_sample
 from opendrape_masker.synthetic.identity import Identity
 from opendrape_masker.synthetic.picture import packed_planes
 from opendrape_masker.synthetic.scene import Scene
+from tests.models_fixture import need_models
 from tests.synthetic.judge import Judge, is_on, uncovered, wrong_times
 
 REQUEST = SampleRequest(seconds=Fraction(1), width=1280, height=720, rate=Fraction(10), sound=False)
@@ -134,15 +134,12 @@ def test_a_face_hit_counts_only_on_a_true_face(source: tuple[Path, SampleTruth])
 
 @pytest.mark.models
 def test_the_real_second_look_sees_the_source_and_nothing_in_the_painted_one(
-    source: tuple[Path, SampleTruth], painted: Path
+    source: tuple[Path, SampleTruth], painted: Path, models_dir: Path
 ) -> None:
     """V-15: faces and planted words are found by real models when open, and by none when painted."""
-    settings = Settings()
-    needed = {Role.FACE, Role.TEXT, Role.TEXT_RECOGNITION}
-    if not needed <= {role for role, models in ready_models(settings).items() if models}:
-        pytest.skip("models are not materialised; run `opendrape models sync`")
+    need_models(models_dir, Role.FACE, Role.TEXT, Role.TEXT_RECOGNITION)
     video, truth = source
-    judge = Judge.of(settings.models_dir, settings.model_repository)
+    judge = Judge.of(models_dir, Settings().model_repository)
     seen = judge.look(truth, video, every=3)
     assert {found.frame for found in seen if found.kind == "face"} == {0, 3, 6, 9}
     assert {"ID 471193", "ANDERSSON, MÄRTA"} <= {found.what for found in seen}
