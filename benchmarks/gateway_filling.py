@@ -80,8 +80,8 @@ def fill(container: Any, amounts: Amounts = Amounts()) -> None:
                 text(statement.format(**words)), {"videos": amounts.videos, "items": amounts.items, **_bodies()}
             )
     if database.engine.dialect.name == "postgresql":  # does it by itself now and then; SQLite never does
-        with database.write_at_once() as connection:
-            connection.execute(text("VACUUM ANALYZE"))
+        with database.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
 
 
 def _bodies() -> dict[str, str]:

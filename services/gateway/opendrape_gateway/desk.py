@@ -112,4 +112,8 @@ def desk_of(request: Request) -> Desk:
     return desk
 
 
-AtDesk = Annotated[Desk, Depends(desk_of)]
+async def _at_desk(request: Request) -> Desk:
+    return desk_of(request)  # a coroutine: FastAPI gives everything else a thread of its own
+
+
+AtDesk = Annotated[Desk, Depends(_at_desk)]
