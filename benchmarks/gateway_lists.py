@@ -87,7 +87,7 @@ def calls(videos: int = filling.VIDEOS) -> tuple[Call, ...]:
         Call("anna", "getWebhook", webhook),
         Call("anna", "listDeliveries", f"{webhook}deliveries/?before={middle}&limit=100"),
         Call("chief", "listKeys", f"/api/keys/?after={500:012d}&limit=100", "from the middle"),
-        Call("chief", "listAuditEvents", f"/api/audit/?after={10 * middle}&limit=1000", "from the middle"),
+        Call("chief", "listAuditEvents", f"/api/audit/?after={10 * middle}&limit=100", "from the middle"),
         Call("chief", "getLiveness", "/health/live"),
         Call("chief", "getReadiness", "/health/ready"),
         Call("chief", "getHealth", "/health"),

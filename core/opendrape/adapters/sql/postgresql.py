@@ -68,6 +68,9 @@ def _connection_words(address: URL, limits: Limits) -> dict[str, Any]:
         "timezone": "UTC",
         # few statements, said again and again, each with an index made for it: planning costs more than it saves
         "plan_cache_mode": "force_generic_plan",
+        # every answer takes milliseconds: starting helpers or compiling for one takes longer
+        "max_parallel_workers_per_gather": 0,
+        "jit": "off",
     }
     words = {
         "connect_timeout": str(max(2, round(limits.connect_seconds))),
