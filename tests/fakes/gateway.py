@@ -153,3 +153,13 @@ def ask(
             return await client.request(method, path, headers=sent, **more)
 
     return asyncio.run(_ask())
+
+
+def three_videos(container: Any) -> None:
+    """One that is being masked, one that was cancelled, one that waits."""
+    policy = container.policies.get("faces")
+    container.policies.remember(policy)
+    for number in (1, 2, 3):
+        register(container.catalogue, number, policy=policy.reference)
+    plan(container.catalogue, (0, 300))
+    container.catalogue.cancel(asset_id(2), actor="test")

@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape_gateway.composition import describe_api
 from tests.fakes.door import app_for
-from tests.fakes.gateway import ask, asset_id, gateway_container, plan, register
+from tests.fakes.gateway import ask, asset_id, gateway_container, three_videos
 from tests.fakes.key_maps import Maps
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -106,12 +106,7 @@ def _fuzzed(folder: Path) -> Iterator[Fuzzed]:
     (folder / "map").mkdir()
     with gateway_container(folder, door=ROOMY, uploads=UPLOADS, webhooks={"per_user": 10**6}) as container:
         container.destination_blobs, container.key_map = LocalBlobStore(folder / "out"), maps.open()
-        policy = container.policies.get("faces")
-        container.policies.remember(policy)
-        for number in (1, 2, 3):
-            register(container.catalogue, number, policy=policy.reference)
-        plan(container.catalogue, (0, 300))
-        container.catalogue.cancel(asset_id(2), actor="test")
+        three_videos(container)
         app = app_for(container)
         app.state.listens_on = "0.0.0.0"  # any Host header will do
         app.state.stopping.set()  # event streams end at once

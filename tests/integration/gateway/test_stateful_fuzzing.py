@@ -15,7 +15,7 @@ import pytest
 
 from opendrape_gateway.composition import create_app
 from tests.fakes.door import serving, whole_container
-from tests.fakes.gateway import asset_id, plan, register
+from tests.fakes.gateway import three_videos
 from tests.fakes.issuer import AUDIENCE, running_issuer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,12 +28,7 @@ _MUCH = 10**6
 def gateway(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Address and an administrator's token (which no operation can revoke) of a gateway with three videos."""
     with running_issuer() as issuer, _container(tmp_path, issuer.address) as container:
-        policy = container.policies.get("faces")
-        container.policies.remember(policy)
-        for number in (1, 2, 3):
-            register(container.catalogue, number, policy=policy.reference)
-        plan(container.catalogue, (0, 300))
-        container.catalogue.cancel(asset_id(2), actor="test")
+        three_videos(container)
         app = create_app(container)
         app.state.stopping.set()  # event streams end at once
         app.openapi()  # takes seconds the first time
