@@ -186,10 +186,8 @@ class Worker:
 
     def _failed(self, lease: Lease, error: Exception) -> Failure:
         failure = _failure(self._in_this_light(error))
-        self._on_event(
-            _EVENTS.get(failure.disposition, "work_failed"),
-            about(lease) | {"reason": failure.reason, "exc_info": error},
-        )
+        event = _EVENTS.get(failure.disposition, "work_failed")
+        self._on_event(event, about(lease) | {"reason": failure.reason, "exc_info": error})
         return failure
 
     def _in_this_light(self, error: Exception) -> Exception:
