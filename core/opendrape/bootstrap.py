@@ -19,6 +19,7 @@ from opendrape.adapters.sql.audit_trail import SqlAuditTrail
 from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
 from opendrape.adapters.sql.door import open_door
 from opendrape.adapters.sql.postgresql import Limits
+from opendrape.adapters.sql.quick_look import open_quick_look
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.audit.office import AuditOffice
 from opendrape.domain.audit_keys import AuditKeys
@@ -34,6 +35,7 @@ from opendrape.ports.door import DoorRecords
 from opendrape.ports.doorbell import Doorbell
 from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
+from opendrape.ports.quick_look import NoQuickLook, QuickLook
 from opendrape.ports.segments import Segments
 from opendrape.ports.sources import SourceStore
 from opendrape.settings import Settings
@@ -58,6 +60,7 @@ class Container:
     policies: PolicyShelf
     door: DoorRecords
     dead_letters: DeadLetters = field(default_factory=NoDeadLetters)
+    quick_look: QuickLook = field(default_factory=NoQuickLook, repr=False, compare=False)
     metrics: Metrics = field(default_factory=Metrics, repr=False, compare=False)
     resources: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
@@ -91,6 +94,7 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             policies=PolicyShelf(settings.policy_folders, work_blobs),
             dead_letters=_dead_letters(settings, opened),
             door=records.door,
+            quick_look=open_quick_look(records.catalogue.database, opened),
             resources=opened.pop_all(),
         )
 

@@ -161,8 +161,8 @@ class AccessContract:
         """H-05: last used; an unknown key changes nothing."""
         store.access.add_key(stored(clock, 1), actor="test")
         clock.advance(5)
-        store.access.key_used(f"{1:012x}")
-        store.access.key_used("f" * 12)
+        store.access.keys_used([f"{1:012x}"])
+        store.access.keys_used(["f" * 12])
         assert store.access.keys()[0].last_used_at == clock.now()
         assert len(store.events(f"{1:012x}")) == 1
 

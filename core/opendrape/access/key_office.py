@@ -12,12 +12,14 @@ from opendrape.domain.access import ApiKey, Caller, Role, Scope, scopes_of
 from opendrape.errors import NotFound, SignInRequired
 from opendrape.ports.access import AccessStore, StoredKey
 from opendrape.ports.clock import Clock
+from opendrape.ports.quick_look import NoQuickLook, QuickLook
 
 LONGEST_DAYS: Final = 366
 OVERLAP_HOURS: Final = 24.0
 """How long the old key of a rotation still works unless told otherwise."""
 
 _USE_SECONDS: Final = 60.0
+_GATHERED_SECONDS: Final = 5.0
 _NO_DIGEST: Final = "0" * 64
 
 
@@ -32,9 +34,11 @@ class Issued:
 class KeyOffice:
     """Issues and recognises keys. Threads may share one."""
 
-    def __init__(self, store: AccessStore, clock: Clock) -> None:
-        self._store, self._clock = store, clock
-        self._last_told: dict[str, float] = {}
+    def __init__(self, store: AccessStore, clock: Clock, quick: QuickLook = NoQuickLook()) -> None:
+        self._store, self._clock, self._quick = store, clock, quick
+        self._told: dict[str, float] = {}
+        self._used: set[str] = set()
+        self._gathered_since: float | None = None
 
     def issue(
         self,
@@ -94,19 +98,49 @@ class KeyOffice:
         given = KeyText.parse(text)
         if given is None:
             raise SignInRequired(reason="credential_unknown")
-        stored = self._store.find_key(given.key_id)
+        caller = self._judged(given, self._store.find_key(given.key_id))
+        self._note_use(given.key_id)
+        self._tell_uses()
+        return caller
+
+    def recognise_at_once(self, text: str) -> Caller | None:
+        """The holder of a good key by a look that never waits; None means that ``recognise`` is to be asked, whatever
+        the reason. For event loops.
+        """
+        given = KeyText.parse(text)
+        stored = None if given is None else self._quick.key(given.key_id)
+        if given is None or stored is None:
+            return None
+        try:
+            caller = self._judged(given, stored)
+        except SignInRequired:
+            return None
+        self._note_use(given.key_id)
+        return None if self._is_telling_due() else caller
+
+    def _judged(self, given: KeyText, stored: StoredKey | None) -> Caller:
         fits = given.fits(stored.digest if stored else _NO_DIGEST)
         if stored is None or not fits or stored.key.revoked_at is not None:
             raise SignInRequired(reason="credential_unknown")
         if not stored.key.is_live(self._clock.now()):
             raise SignInRequired(reason="credential_expired")
-        self._tell_use(given.key_id)
         return stored.key.caller
 
-    def _tell_use(self, key_id: str) -> None:
-        """Once a minute: a read must not become a write each time."""
-        now = self._clock.monotonic()
-        last = self._last_told.get(key_id)
-        if last is None or now - last >= _USE_SECONDS:
-            self._last_told[key_id] = now
-            self._store.key_used(key_id)
+    def _note_use(self, key_id: str) -> None:
+        """Once a minute for each key: a read must not become a write each time."""
+        told = self._told.get(key_id)
+        if told is None or self._clock.monotonic() - told >= _USE_SECONDS:
+            self._used.add(key_id)
+
+    def _is_telling_due(self) -> bool:
+        since = self._gathered_since
+        return bool(self._used) and (since is None or self._clock.monotonic() - since >= _GATHERED_SECONDS)
+
+    def _tell_uses(self) -> None:
+        """Many keys in one write; what is gathered is told at the latest by the first to sign in after five seconds."""
+        used, now = tuple(self._used), self._clock.monotonic()
+        if used:
+            self._store.keys_used(used)
+            self._told |= dict.fromkeys(used, now)
+            self._used.difference_update(used)
+        self._gathered_since = now

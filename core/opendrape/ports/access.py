@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
@@ -47,5 +47,5 @@ class AccessStore(Protocol):
     def has_keys(self) -> bool:
         """True when there ever was a key."""
 
-    def key_used(self, key_id: str) -> None:
-        """Remember that the key was used now. No audit event; an unknown key changes nothing."""
+    def keys_used(self, key_ids: Collection[str]) -> None:
+        """Remember that the keys were used now. No audit event; an unknown key changes nothing."""

@@ -10,13 +10,16 @@ import time
 from collections.abc import Callable, Iterator
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from opendrape.errors import ConfigurationError
 from opendrape.logging import get_log
+from opendrape.serving.http_protocol import BoundedHead
 from opendrape.serving.slow_clients import SlowClients
 
 _log = get_log("http")
+_TICKS_A_SECOND = 10
 
 
 def run(
@@ -40,13 +43,15 @@ def run(
         server = _Server(_config(app), stop=stop, on_ready=lambda: on_ready(bound))
         _log.info("http_starting", port=bound)
         server.slow_clients = SlowClients(monotonic=time.monotonic, longest_seconds=head_seconds)
-        asyncio.run(server.serve(sockets=[listener]))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(server.serve(sockets=[listener]))
         _log.info("http_stopped", port=bound)
 
 
 def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=BoundedHead,
         log_config=None,  # library records go through opendrape.logging
         access_log=False,  # it would write paths and queries
         server_header=False,
@@ -79,7 +84,7 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:
-        if self.slow_clients is not None:
+        if self.slow_clients is not None and counter % _TICKS_A_SECOND == 0:
             self.slow_clients.cut_off(self.server_state.connections)  # type: ignore[arg-type]
         return await super().on_tick(counter) or self._stop.is_set()
 

@@ -33,6 +33,7 @@ from opendrape_gateway import (
 )
 from opendrape_gateway.body_limit import BodyLimit
 from opendrape_gateway.desk import Desk, GatewayContainer
+from opendrape_gateway.express_lane import ExpressLane
 from opendrape_gateway.first_key import ensure_first_key
 from opendrape_gateway.front import Front
 from opendrape_gateway.gate import Gate, metrics_are_open
@@ -42,7 +43,7 @@ from opendrape_gateway.openapi_models import name_models
 from opendrape_gateway.openapi_security import say_who_may
 from opendrape_gateway.outside import Outside
 from opendrape_gateway.problems import install_problem_handlers
-from opendrape_gateway.rates import RateHeaders, within_rate
+from opendrape_gateway.rates import RateHeaders, rate_gate, within_rate
 from opendrape_gateway.refusal import install_refusals
 from opendrape_gateway.sign_in import Doorkeeper
 from opendrape_gateway.standing_memory import StandingMemory
@@ -82,6 +83,7 @@ def create_app(container: GatewayContainer, *, more_checks: Mapping[str, Check] 
     app.state.desk = desk
     _watch(desk)
     app.state.listens_on, app.state.stopping = container.settings.gateway.host, threading.Event()
+    app.add_middleware(ExpressLane, desk=desk, rates=rate_gate(app.state, desk))
     _guard(app, container)
     app.add_middleware(RateHeaders)
     app.add_middleware(Front, metrics=desk.metrics, monotonic=container.clock.monotonic)
@@ -145,7 +147,7 @@ def _guard(app: FastAPI, container: GatewayContainer) -> None:
         streams=takes_a_video,
     )
     doorkeeper = Doorkeeper(
-        KeyOffice(container.access, container.clock),
+        KeyOffice(container.access, container.clock, container.quick_look),
         issued_tokens(chosen.oidc, monotonic),
         metrics=container.metrics,
         monotonic=monotonic,

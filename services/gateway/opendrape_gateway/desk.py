@@ -19,6 +19,7 @@ from opendrape.ports.door import DoorRecords
 from opendrape.ports.doorbell import Doorbell
 from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
+from opendrape.ports.quick_look import QuickLook
 from opendrape.ports.segments import Segments
 from opendrape.serving.health import HealthMonitor
 from opendrape.settings import Settings
@@ -75,6 +76,9 @@ class GatewayContainer(Protocol):
 
     @property
     def door(self) -> DoorRecords: ...
+
+    @property
+    def quick_look(self) -> QuickLook: ...
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastapi import Request
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import MutableHeaders, State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opendrape.ports.buckets import Buckets, Rate
 from opendrape_gateway.callers import the_caller
-from opendrape_gateway.desk import desk_of
+from opendrape_gateway.desk import Desk, desk_of
 from opendrape_gateway.gate import OPEN_PATHS
 from opendrape_gateway.refusal import Refusal
 
-_SCOPE_KEY: Final = "opendrape.rate"
+RATE_KEY: Final = "opendrape.rate"
+"""Where in the ASGI scope the headers of a request that was counted are."""
+
 _HANDFULS: Final = 10
 _MOST_CALLERS: Final = 10_000
 
@@ -43,7 +45,7 @@ class RateGate:
 
     async def spend(self, subject: str) -> dict[str, str]:
         """One request of this caller: the headers that say what is left. ``Refusal`` 429 when nothing is."""
-        bucket_id = hashlib.sha256(f"rate:{subject}".encode()).hexdigest()
+        bucket_id = _bucket_id(subject)
         purse = self._purse(bucket_id)
         if purse.tokens < 1 and self._monotonic() >= purse.empty_until:
             want = max(1.0, self._rate.burst / _HANDFULS)
@@ -53,6 +55,14 @@ class RateGate:
         if purse.tokens < 1:
             wait = max(1, math.ceil(purse.empty_until - self._monotonic()))
             raise Refusal(429, "rate_limited", headers={"Retry-After": str(wait)})
+        return self._spent(purse)
+
+    def spend_at_once(self, subject: str) -> dict[str, str] | None:
+        """As ``spend``, of what is drawn already; None when ``spend`` has to be asked."""
+        purse = self._purse(_bucket_id(subject))
+        return self._spent(purse) if purse.tokens >= 1 else None
+
+    def _spent(self, purse: _Purse) -> dict[str, str]:
         purse.tokens -= 1
         return self.headers(purse.tokens + purse.left)
 
@@ -81,8 +91,8 @@ class RateHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start" and _SCOPE_KEY in scope:
-                MutableHeaders(scope=message).update(scope[_SCOPE_KEY])
+            if message["type"] == "http.response.start" and RATE_KEY in scope:
+                MutableHeaders(scope=message).update(scope[RATE_KEY])
             await send(message)
 
         await self._app(scope, receive, sending)
@@ -90,20 +100,24 @@ class RateHeaders:
 
 async def within_rate(request: Request) -> None:
     """A dependency of every route but health and figures. A request is counted once, however often it is asked."""
-    if _SCOPE_KEY in request.scope or request.scope["path"] in OPEN_PATHS:
+    if RATE_KEY in request.scope or request.scope["path"] in OPEN_PATHS:
         return
     caller = await the_caller(request)
-    gate = _gate(request)
-    request.scope[_SCOPE_KEY] = gate.headers(0.0)  # for the refusal
-    request.scope[_SCOPE_KEY] = await gate.spend(caller.subject)
+    gate = rate_gate(request.app.state, desk_of(request))
+    request.scope[RATE_KEY] = gate.headers(0.0)  # for the refusal
+    request.scope[RATE_KEY] = await gate.spend(caller.subject)
 
 
-def _gate(request: Request) -> RateGate:
-    state = request.app.state
+def rate_gate(state: State, desk: Desk) -> RateGate:
+    """The app's only one; made when it is first asked for."""
     if not hasattr(state, "rate_gate"):
-        container = desk_of(request).container
+        container = desk.container
         rules = container.settings.door
         rate = Rate(burst=rules.burst_requests, per_second=rules.requests_per_second)
         state.rate_gate = RateGate(container.door.buckets, rate, container.clock.monotonic)
     gate: RateGate = state.rate_gate
     return gate
+
+
+def _bucket_id(subject: str) -> str:
+    return hashlib.sha256(f"rate:{subject}".encode()).hexdigest()

@@ -70,7 +70,8 @@ class Doorkeeper:
 
     async def _recognised(self, credential: str) -> Caller:
         if credential.startswith(PREFIX):
-            return await to_thread.run_sync(self._keys.recognise, credential)
+            caller = self._keys.recognise_at_once(credential)
+            return caller if caller else await to_thread.run_sync(self._keys.recognise, credential)
         if self._tokens is None or len(credential) > LONGEST_CREDENTIAL:
             raise SignInRequired(reason="credential_unknown")
         return await self._tokens.caller(credential)

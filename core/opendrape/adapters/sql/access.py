@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from opendrape.ports.access import LIVE_KEYS_PER_CLIENT, AccessStore, StoredKey
 from opendrape.ports.clock import Clock
 
 # asked with every request: put together once
-_FIND = select(api_keys).where(api_keys.c.key_id == bindparam("key_id"))
+FIND_KEY = select(api_keys).where(api_keys.c.key_id == bindparam("key_id"))
 
 
 class SqlAccessStore(AccessStore):
@@ -60,8 +60,8 @@ class SqlAccessStore(AccessStore):
 
     def find_key(self, key_id: str) -> StoredKey | None:
         with self._database.read() as connection:
-            row = connection.execute(_FIND, {"key_id": key_id}).one_or_none()
-        return StoredKey(_key_of(row), row.digest) if row else None
+            row = connection.execute(FIND_KEY, {"key_id": key_id}).one_or_none()
+        return stored_key_of(row) if row else None
 
     def keys(self, *, after: str | None = None, limit: int = 100) -> Sequence[ApiKey]:
         query = select(api_keys).where(api_keys.c.key_id > (after or "")).order_by(api_keys.c.key_id).limit(limit)
@@ -72,9 +72,10 @@ class SqlAccessStore(AccessStore):
         with self._database.read() as connection:
             return bool(connection.execute(select(func.count()).select_from(api_keys)).scalar_one())
 
-    def key_used(self, key_id: str) -> None:
+    def keys_used(self, key_ids: Collection[str]) -> None:
         with self._writing() as tx:
-            _change(tx, key_id, last_used_at=tx.now)
+            used = update(api_keys).where(api_keys.c.key_id.in_(sorted(key_ids)))
+            tx.connection.execute(used.values(last_used_at=tx.now))
 
 
 def _add(tx: Transaction, new: StoredKey) -> None:
@@ -110,6 +111,11 @@ def _change(tx: Transaction, key_id: str, **values: datetime) -> None:
 
 def _facts(key: ApiKey) -> dict[str, str]:
     return {"client": key.client, "roles": " ".join(sorted(key.roles)), "scopes": " ".join(sorted(key.scopes))}
+
+
+def stored_key_of(row: Row[Any]) -> StoredKey:
+    """A row of ``api_keys``."""
+    return StoredKey(_key_of(row), row.digest)
 
 
 def _key_of(row: Row[Any]) -> ApiKey:

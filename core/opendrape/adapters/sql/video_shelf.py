@@ -30,15 +30,15 @@ class SqlVideoShelf(SqlStore, VideoShelf):
         return [found[asset_id] for asset_id in sorted(found)][: which.limit]
 
     def glance(self, asset_id: str, owner: str | None) -> Glance | None:
-        query = _GLANCE_OF_ANY if owner is None else _GLANCE_OF_OWN
+        query = GLANCE_OF_ANY if owner is None else GLANCE_OF_OWN
         with self._reading() as tx:
             row = tx.connection.execute(query, {"asset_id": asset_id, "owner": owner}).one_or_none()
-        return None if row is None else _glance_of(row)
+        return None if row is None else glance_of(row)
 
     def glances(self, asset_ids: Collection[str]) -> Mapping[str, Glance]:
         query = _GLANCE.where(assets.c.asset_id.in_(tuple(asset_ids)))
         with self._reading() as tx:
-            return {row.asset_id: _glance_of(row) for row in tx.connection.execute(query)}
+            return {row.asset_id: glance_of(row) for row in tx.connection.execute(query)}
 
     def standings(self, assets: Collection[Asset]) -> Mapping[str, Standing]:
         """Added up by the database: a page of long videos has thousands of pieces."""
@@ -83,13 +83,14 @@ _GLANCE = select(
     .label("newest"),
 )
 # asked every few seconds by whoever waits: put together once
-_GLANCE_OF_ANY = _GLANCE.where(assets.c.asset_id == bindparam("asset_id"))
-_GLANCE_OF_OWN = _GLANCE_OF_ANY.join(
+GLANCE_OF_ANY = _GLANCE.where(assets.c.asset_id == bindparam("asset_id"))
+GLANCE_OF_OWN = GLANCE_OF_ANY.join(
     asset_owners, and_(asset_owners.c.owner == bindparam("owner"), asset_owners.c.asset_id == assets.c.asset_id)
 )
 
 
-def _glance_of(row: Row[Any]) -> Glance:
+def glance_of(row: Row[Any]) -> Glance:
+    """A row of a glance."""
     return Glance(asset_of(row), row.newest or 0)
 
 
