@@ -21,6 +21,7 @@ from opendrape.adapters.sql.access import SqlAccessStore
 from opendrape.adapters.sql.audit_trail import SqlAuditTrail
 from opendrape.adapters.sql.catalogue import SqlCatalogue, open_catalogue
 from opendrape.adapters.sql.door import open_door
+from opendrape.adapters.sql.quick_look import open_quick_look
 from opendrape.adapters.system_clock import SystemClock
 from opendrape.audit.office import AuditOffice
 from opendrape.domain.access import Role
@@ -98,7 +99,7 @@ def gateway_container(folder: Path, **more: Any) -> Iterator[Any]:
     KeyOffice(access, clock).issue(label="tests", roles=[Role.ADMIN], scopes=None, days=1, actor="test", text=ADMIN_KEY)
     trail, anchors = SqlAuditTrail(catalogue.database, clock=clock), AnchorFile(folder / "audit.anchors")
     audit = AuditOffice(trail, new_audit_keys, anchors, clock)
-    settings = Settings(state_dir=folder, destination=folder / "out", **more)
+    settings, opened = Settings(state_dir=folder, destination=folder / "out", **more), contextlib.ExitStack()
     try:
         yield SimpleNamespace(
             settings=settings,
@@ -115,8 +116,10 @@ def gateway_container(folder: Path, **more: Any) -> Iterator[Any]:
             metrics=Metrics(),
             policies=PolicyShelf(settings.policy_folders, LocalBlobStore(folder / "policies")),
             door=open_door(catalogue, clock),
+            quick_look=open_quick_look(catalogue.database, opened),
         )
     finally:
+        opened.close()
         catalogue.close()
 
 
