@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_HEAD_BYTES: Final = 65_536
 """Of one request: its address, all its headers and those behind its body; and of what makes no line yet."""
+
+
+_PROBLEM: Final = json.dumps({"type": "about:blank", "title": "Bad Request", "status": 400}).encode()
+_REFUSAL: Final = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nX-Content-Type-Options: nosniff\r\n"
+    b"Cache-Control: no-store\r\nConnection: close\r\nContent-Length: "
+    + str(len(_PROBLEM)).encode()
+    + b"\r\n\r\n"
+    + _PROBLEM
+)
 
 
 class HeadTooLong(Exception):
@@ -27,7 +38,12 @@ class BoundedHead(HttpToolsProtocol):
         self._pending_bytes += len(data)
         super().data_received(data)
         if self._pending_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
-            self.send_400_response("Request head too long.")
+            self.send_400_response("too long")
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
+        """What is no HTTP is told so as any other error (RFC 9457), without a word of it; the connection ends."""
+        self.transport.write(_REFUSAL)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """A new head."""
