@@ -126,6 +126,16 @@ class FrameRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class FramePulse:
+    """What tells how the service is, cheap enough for whoever asks every few seconds. ``mean_seconds``: as below."""
+
+    pending: int
+    mean_seconds: float | None
+    stored_bytes: int
+    workers: int
+
+
+@dataclass(frozen=True)
 class FrameFigures:
     """How the service does. ``mean_seconds`` is None before the first request ended well."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from opendrape.domain.frames import FrameArchive, FrameFigures, FrameRequest, FrameState, NewFrames
+from opendrape.domain.frames import FrameArchive, FrameFigures, FramePulse, FrameRequest, FrameState, NewFrames
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,9 @@ class FrameRequests(Protocol):
     # -- figures ----------------------------------------------------------------------------------------------------
     def seconds_per_frame(self, level: str) -> float | None:
         """Measured on the latest requests that ended well, at this level if there are any; None without any."""
+
+    def pulse(self) -> FramePulse:
+        """What the service's health says; asked often."""
 
     def figures(self, asset_id: str | None = None) -> FrameFigures:
         """Of everything, or of one video. Workers are those that were there in the last two minutes."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from opendrape.domain.frames import FrameFigures, FrameRequest, FrameState
+from opendrape.domain.frames import FramePulse, FrameRequest, FrameState
 from opendrape.domain.reasons import REASONS, explain
 from opendrape.ledger.frame_service import FrameService
 
@@ -148,15 +148,15 @@ class FramesHealth(_Answer):
     storage_usage: str = Field(description="results that are kept, for people to read")
 
     @classmethod
-    def of(cls, figures: FrameFigures) -> FramesHealth:
+    def of(cls, pulse: FramePulse) -> FramesHealth:
         """The figures in the API's form."""
-        mean = figures.mean_seconds
+        mean = pulse.mean_seconds
         return cls(
-            status="healthy" if figures.workers else "degraded",
-            workers=figures.workers,
-            pending_requests=figures.by_state[FrameState.PENDING],
+            status="healthy" if pulse.workers else "degraded",
+            workers=pulse.workers,
+            pending_requests=pulse.pending,
             average_processing_time=None if mean is None else round(mean, 2),
-            storage_usage=human_size(figures.stored_bytes),
+            storage_usage=human_size(pulse.stored_bytes),
         )
 
 

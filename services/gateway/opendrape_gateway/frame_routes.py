@@ -168,7 +168,7 @@ def list_all(
 @open_router.get("/health", include_in_schema=False)
 def health(desk: AtDesk) -> FramesHealth:
     """Workers that were seen lately, requests that wait, measured time, bytes kept; nothing of anybody's requests."""
-    return FramesHealth.of(desk.frames.figures())
+    return FramesHealth.of(desk.frames.pulse())
 
 
 @router.delete(

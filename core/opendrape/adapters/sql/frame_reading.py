@@ -25,6 +25,7 @@ from opendrape.domain.frames import (
     ChosenSegment,
     FrameArchive,
     FrameFigures,
+    FramePulse,
     FrameRequest,
     FrameState,
 )
@@ -109,6 +110,17 @@ def figures(tx: Transaction, asset_id: str | None) -> FrameFigures:
         mean_seconds=_mean_seconds(tx, [ended == FrameState.COMPLETED, *of_video]),
         stored_bytes=sum(int(stored or 0) for _, _, _, stored in rows),
         live_tokens=_live_tokens(tx),
+        workers=_workers(tx),
+    )
+
+
+def pulse(tx: Transaction) -> FramePulse:
+    """Nothing of it goes through all requests: what is kept is added up from an index of its own."""
+    kept = frame_requests.c.archive_bytes
+    return FramePulse(
+        pending=_open_by_state(tx, [])[FrameState.PENDING],
+        mean_seconds=_mean_seconds(tx, [frame_requests.c.ended == FrameState.COMPLETED]),
+        stored_bytes=int(tx.connection.execute(select(func.sum(kept)).where(kept.is_not(None))).scalar_one() or 0),
         workers=_workers(tx),
     )
 

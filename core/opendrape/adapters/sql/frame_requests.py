@@ -12,7 +12,7 @@ from opendrape.adapters.sql.database import Database
 from opendrape.adapters.sql.frame_tables import download_tokens, frame_requests, frame_segments, frame_workers
 from opendrape.adapters.sql.tables import work_items
 from opendrape.adapters.sql.transaction import Transaction, Transactions
-from opendrape.domain.frames import OPEN, FrameArchive, FrameFigures, FrameRequest, FrameState, NewFrames
+from opendrape.domain.frames import OPEN, FrameArchive, FrameFigures, FramePulse, FrameRequest, FrameState, NewFrames
 from opendrape.domain.states import WorkState
 from opendrape.domain.work import RetryRule, WorkKind
 from opendrape.errors import CatalogueUnavailable, IllegalTransition, LimitReached, LinkExpired, NotFound
@@ -139,6 +139,10 @@ class SqlFrameRequests(FrameRequests):
     def seconds_per_frame(self, level: str) -> float | None:
         with self._in.reading() as tx:
             return frame_reading.seconds_per_frame(tx, level)
+
+    def pulse(self) -> FramePulse:
+        with self._in.reading() as tx:
+            return frame_reading.pulse(tx)
 
     def figures(self, asset_id: str | None = None) -> FrameFigures:
         with self._in.reading() as tx:

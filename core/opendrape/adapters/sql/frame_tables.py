@@ -12,6 +12,7 @@ OWNER_LENGTH = 128
 REQUEST_ID_LENGTH = 36
 
 _NOT_ENDED = text("ended IS NULL")
+_KEPT = text("archive_bytes IS NOT NULL")
 
 
 def _of_request() -> Column[int]:
@@ -57,6 +58,7 @@ frame_requests = Table(
     Index(None, "owner", "ended", "number"),
     # pages by state, and every figure, from the index alone
     Index(None, "ended", "number", "total_frames", "archive_bytes"),
+    Index("ix_frame_requests_kept", "archive_bytes", sqlite_where=_KEPT, postgresql_where=_KEPT),
     Index(
         "ix_frame_requests_open",
         "number",

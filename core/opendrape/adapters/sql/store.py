@@ -49,3 +49,11 @@ def alone(connection: Connection, name: str) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_ALONE_SPACE, func.hashtext(name))))
+
+
+def planned_anew(connection: Connection) -> None:
+    """PostgreSQL looks at the values of this transaction's queries before it chooses an index. Otherwise it soon plans
+    for a state that is neither rare nor frequent, and walks through all videos to find none.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_custom_plan")

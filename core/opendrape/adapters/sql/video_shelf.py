@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, bindparam, case, func, select
+from sqlalchemy import ColumnElement, CompoundSelect, Row, Select, Table, and_, bindparam, case, func, select, union_all
 
 from opendrape.adapters.sql.rows import asset_of
-from opendrape.adapters.sql.store import SqlStore
+from opendrape.adapters.sql.store import SqlStore, planned_anew
 from opendrape.adapters.sql.tables import artefacts, assets, audit_events, chunks, work_items
 from opendrape.adapters.sql.upload_tables import asset_owners
 from opendrape.domain.states import AssetState, WorkState
@@ -25,7 +25,8 @@ class SqlVideoShelf(SqlStore, VideoShelf):
         are one walk through theirs, whatever the states.
         """
         with self._reading() as tx:
-            rows = [row for query in _walks(which) for row in tx.connection.execute(query)]
+            planned_anew(tx.connection)
+            rows = tx.connection.execute(_in_one(list(_walks(which)))).all()
         found = {row.asset_id: asset_of(row) for row in rows}
         return [found[asset_id] for asset_id in sorted(found)][: which.limit]
 
@@ -60,6 +61,11 @@ class SqlVideoShelf(SqlStore, VideoShelf):
         with self._reading() as tx:
             rows = tx.connection.execute(query).all()
         return [VideoEvent(row.event_id, row.at, row.action, _text(row.facts.get("reason"))) for row in rows]
+
+
+def _in_one(walks: Sequence[Select[Any]]) -> Select[Any] | CompoundSelect[Any]:
+    """Asked together: each keeps its own order, limit and index."""
+    return walks[0] if len(walks) == 1 else union_all(*(select(walk.subquery()) for walk in walks))
 
 
 def _walks(which: VideoFilter) -> Iterator[Select[Any]]:
