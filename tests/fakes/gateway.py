@@ -31,6 +31,7 @@ from opendrape.domain.timeline import FrameSpan
 from opendrape.domain.work import Artefact, ArtefactKind, Asset, Chunk, Planned, RetryRule, WorkKind
 from opendrape.metrics import Metrics
 from opendrape.ports.catalogue import NewAsset
+from opendrape.ports.originals import NoOriginals
 from opendrape.settings import Settings
 
 ADMIN_KEY = KeyText(key_id="ad0000000000", secret="ad" * 32)
@@ -115,6 +116,7 @@ def gateway_container(folder: Path, **more: Any) -> Iterator[Any]:
             metrics=Metrics(),
             policies=PolicyShelf(settings.policy_folders, LocalBlobStore(folder / "policies")),
             door=open_door(catalogue, clock),
+            originals=NoOriginals(),
         )
     finally:
         catalogue.close()
