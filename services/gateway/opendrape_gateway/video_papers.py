@@ -18,7 +18,7 @@ from opendrape_gateway.desk import AtDesk
 from opendrape_gateway.entity_tags import TAG, tagged
 from opendrape_gateway.openapi_models import SignedReceipt
 from opendrape_gateway.problems import documented
-from opendrape_gateway.sight import SeenVideo
+from opendrape_gateway.sight import SeenVideo, WhileIn
 
 router = APIRouter(tags=["videos"])
 _OF_ONE = documented(401, 403, 404, 421, 422, 429, 500, 503)
@@ -65,7 +65,7 @@ def regions(desk: AtDesk, video: SeenVideo, if_none_match: IfNoneMatch = None) -
     summary="Mark regions and mask the video with them",
     responses={**_OF_ONE, **documented(409)},
 )
-def mark(desk: AtDesk, video: SeenVideo, caller: Writer, marked: MarkedRegions) -> MarkedRegions:
+def mark(desk: AtDesk, video: SeenVideo, caller: Writer, marked: MarkedRegions, while_in: WhileIn) -> MarkedRegions:
     """The marks become part of the video's policy, whose digest is in every receipt, and the video is masked again.
 
     409 while the video is on its way: cancel it first. The same marks again change nothing.
@@ -75,7 +75,7 @@ def mark(desk: AtDesk, video: SeenVideo, caller: Writer, marked: MarkedRegions) 
     if policy.digest != video.policy.digest:
         policies.remember(policy)
         new = NewAsset(video.asset_id, video.subject_id, video.content_sha256, video.size_bytes, policy.reference)
-        if not desk.catalogue.register(new, actor=caller.subject).accepted:
+        if not desk.catalogue.register(new, actor=caller.subject, while_in=while_in).accepted:
             raise IllegalTransition("marks need a video that is not on its way")
     return marked
 
