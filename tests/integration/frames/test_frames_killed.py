@@ -1,4 +1,4 @@
-"""V-12, O-03: kill -9 while frames are exported: the next worker ends the request, and no half ZIP is ever to be had."""
+"""V-12, O-03: kill -9 while frames are exported: the next worker ends it, and no half ZIP is ever to be had."""
 
 from __future__ import annotations
 
