@@ -6,7 +6,7 @@ import hashlib
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -15,6 +15,7 @@ from azure.storage.blob import ContainerClient
 from opendrape.bootstrap import Container
 from opendrape.domain.uploads import UploadState, place_of
 from opendrape.errors import StorageUnavailable
+from opendrape.ports.originals import Originals
 from opendrape_gateway.registration_routes import is_inside
 from opendrape_ingest.composition import build_registration_intake, build_upload_intake
 from tests.fakes.door import app_for, serving, whole_container
@@ -253,7 +254,7 @@ def test_a_storage_that_does_not_answer_is_waited_for(
         door = Door(made, base)
         address = door.names("a.mp4").headers["location"]
         intake = build_registration_intake(made)
-        intake.originals = _Silent()
+        intake.originals = cast("Originals", _Silent())
         intake.tick()
         assert door.get(address).json()["state"] == "complete"
         door.intake()
