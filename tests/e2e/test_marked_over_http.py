@@ -140,8 +140,8 @@ def wrong_frames(shown: Any, source: Any, marks: Marks) -> list[str]:
 
 @pytest.mark.parametrize(
     "marks",
-    [[FIRST], [ONE_FRAME, TO_THE_END, PAST_THE_END], [FIRST, OVERLAPPING, WHOLE_TIME]],
-    ids=["across_chunks", "rims", "overlapping"],
+    [[FIRST, ONE_FRAME, TO_THE_END, PAST_THE_END], [FIRST, OVERLAPPING, WHOLE_TIME]],
+    ids=["apart", "overlapping"],
 )
 def test_marks_are_painted_on_every_frame_of_their_time_and_nowhere_else(
     marks: Marks, house: House, clip: Path, tmp_path: Path
