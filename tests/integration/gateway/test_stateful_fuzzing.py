@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,9 +31,10 @@ def gateway(tmp_path: Path) -> Iterator[tuple[str, str]]:
     with running_issuer() as issuer, _container(tmp_path, issuer.address) as container:
         three_videos(container)
         app = create_app(container)
-        app.state.stopping.set()  # event streams end at once
         app.openapi()  # takes seconds the first time
         with serving(app) as url:
+            app.state.stopping = threading.Event()  # in place of the server's, which put its own there
+            app.state.stopping.set()  # event streams end at once: nobody waits for what else may happen
             yield url, issuer.token(roles=["admin"], exp=int(time.time()) + 7200)
 
 
