@@ -13,12 +13,15 @@ import pytest
 from azure.storage.blob import ContainerClient
 
 from opendrape.bootstrap import Container
+from opendrape.domain.states import AssetState
 from opendrape.domain.uploads import UploadState, place_of
+from opendrape.embedded import embedded
 from opendrape.errors import StorageUnavailable
 from opendrape.ports.originals import Originals
 from opendrape_gateway.registration_routes import is_inside
 from opendrape_ingest.composition import build_registration_intake, build_upload_intake
 from tests.fakes.door import app_for, serving, whole_container
+from tests.integration.frames.numbered import numbered_clip
 from tests.servers.azurite import Azurite
 from tests.servers.blob_accounts import container_behind
 
@@ -53,9 +56,11 @@ class Door:
     def __init__(self, container: Container, base: str) -> None:
         self.container, self._base = container, base
 
-    def names(self, blob: Any, *, who: str = "anna", **more: str) -> httpx.Response:
+    def names(self, blob: Any, *, who: str = "anna", policy: str = "faces", **more: str) -> httpx.Response:
         headers = {"X-Test-Caller": who} | {name.replace("_", "-"): text for name, text in more.items()}
-        return httpx.post(f"{self._base}/api/videos/registrations/", json={"blob": blob}, headers=headers)
+        return httpx.post(
+            f"{self._base}/api/videos/registrations/", json={"blob": blob, "policy": policy}, headers=headers
+        )
 
     def get(self, path: str, *, who: str = "anna") -> httpx.Response:
         return httpx.get(self._base + path, headers={"X-Test-Caller": who})
@@ -280,3 +285,20 @@ def test_a_name_is_not_left_behind_by_a_process_that_died(
     assert container.key_map.known_source(place_of(shown["id"])) is not None
     door.intake()
     assert container.key_map.known_source(place_of(shown["id"])) is None
+
+
+@pytest.mark.timeout(60)
+def test_it_goes_all_the_way_without_being_moved(door: Door, container: Container, source: ContainerClient) -> None:
+    """I-01, D-01: named over HTTP, taken in by the running services, read by ranges, delivered."""
+    clip = numbered_clip(container.settings.state_dir / "film.mp4", frames=30)
+    source.upload_blob(NAME, clip.read_bytes())
+    clip.unlink()
+    answer = door.names(NAME, policy="minimal")
+    with embedded(container) as services:
+        while door.get(answer.headers["location"]).json()["state"] == "complete" or not services.is_idle():
+            services.check()
+            services.pause(0.05)
+    asset = container.catalogue.asset(door.get(answer.headers["location"]).json()["video"])
+    assert (asset.state, asset.policy.name) == (AssetState.DELIVERED, "minimal"), asset.reason
+    assert not container.settings.uploads_dir.exists()
+    assert [blob.name for blob in source.list_blobs()] == [NAME]
