@@ -21,7 +21,7 @@ from tests.fakes.issuer import AUDIENCE, running_issuer
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIGURATION = Path(__file__).with_name("stateful.toml")
-LEAST_LONG = 5000
+LEAST_ALONE, LEAST_CHAINED = 2000, 5000
 _MUCH = 10**6
 
 
@@ -75,9 +75,14 @@ def test_chains_of_requests_are_answered_as_described(gateway: tuple[str, str], 
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(1800)
 def test_thousands_of_requests_pass_each_check(gateway: tuple[str, str], tmp_path: Path) -> None:
-    """H-08: boundary values, random requests and chains: no fault, no undocumented status, a problem on every error."""
-    made, links = schemathesis(gateway, tmp_path, phases="coverage,fuzzing,stateful", examples=100)
-    assert made >= LEAST_LONG
-    assert links > 5
+    """H-08: boundary values, random requests and chains: no fault, no undocumented status, problems as errors.
+
+    Most of the time goes into making random bodies, so most of the cases are chains, which are made in no time.
+    """
+    alone, _ = schemathesis(gateway, tmp_path, phases="coverage,fuzzing", examples=30)
+    chained, links = schemathesis(gateway, tmp_path, phases="stateful", examples=1300)
+    assert alone >= LEAST_ALONE
+    assert chained >= LEAST_CHAINED
+    assert links > 20
