@@ -10,7 +10,7 @@ from pathlib import Path
 
 from opendrape.adapters.audit_anchors import AnchorFile
 from opendrape.adapters.audit_keys import open_audit_keys
-from opendrape.adapters.blob_stores import open_blob_stores, open_sources
+from opendrape.adapters.blob_stores import open_blob_stores, open_originals, open_sources
 from opendrape.adapters.in_process_doorbell import InProcessDoorbell
 from opendrape.adapters.key_map import open_key_map
 from opendrape.adapters.policy_files import PolicyShelf
@@ -35,6 +35,7 @@ from opendrape.ports.door import DoorRecords
 from opendrape.ports.doorbell import Doorbell
 from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
+from opendrape.ports.originals import NoOriginals, Originals
 from opendrape.ports.quick_look import NoQuickLook, QuickLook
 from opendrape.ports.segments import Segments
 from opendrape.ports.sources import SourceStore
@@ -59,6 +60,7 @@ class Container:
     sources: SourceStore
     policies: PolicyShelf
     door: DoorRecords
+    originals: Originals = field(default_factory=NoOriginals)
     dead_letters: DeadLetters = field(default_factory=NoDeadLetters)
     quick_look: QuickLook = field(default_factory=NoQuickLook, repr=False, compare=False)
     metrics: Metrics = field(default_factory=Metrics, repr=False, compare=False)
@@ -92,6 +94,7 @@ def bootstrap(settings: Settings, *, notice: Callable[[str], None] = lambda _tex
             destination_blobs=destination_blobs,
             sources=open_sources(settings, records.key_map, opened),
             policies=PolicyShelf(settings.policy_folders, work_blobs),
+            originals=open_originals(settings, opened),
             dead_letters=_dead_letters(settings, opened),
             door=records.door,
             quick_look=open_quick_look(records.catalogue.database, opened),

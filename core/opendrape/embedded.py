@@ -14,7 +14,7 @@ from opendrape.ledger.tidying import Tidier
 from opendrape.ledger.worker import Caretaker, Worker
 from opendrape.serving.threads import Runnable, Services
 from opendrape.state_folder import empty_folder, sole_owner
-from opendrape_ingest.composition import build_ingest, build_upload_intake
+from opendrape_ingest.composition import build_ingest, build_registration_intake, build_upload_intake
 from opendrape_masker.composition import build_masker
 from opendrape_masker.presence import Presence
 from opendrape_uploader.composition import build_uploader
@@ -56,7 +56,7 @@ def compose(container: Container, notice: Callable[[str], None] = lambda _text: 
     )
     tidiers = [] if container.settings.work.keep_intermediate else [_tidier(container)]
     others = (FrameCleaner(container), Presence(container), build_upload_intake(container))
-    return [caretaker, *tidiers, *others, *workers]
+    return [caretaker, *tidiers, *others, build_registration_intake(container), *workers]
 
 
 def _sealer(container: Container) -> AuditSealer:

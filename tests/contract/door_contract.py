@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,21 @@ class DoorContract:
             "upload.created",
             "upload.completed",
         ]
+
+    def test_what_is_here_already_needs_no_byte(self, opened: Opened) -> None:
+        """I-01: one take and advance at its length completes it; nobody waits for bytes; it is found by its id."""
+        uploads = opened.door.uploads
+        begin(opened, length=10)
+        here = replace(new(opened, "rg-1"), length=7, is_here=True)
+        assert uploads.create(here, quota=ROOMY).state is UploadState.RECEIVING
+        assert uploads.outstanding_bytes() == 10
+        taken = uploads.take("rg-1", offset=7)
+        assert uploads.advance("rg-1", epoch=taken.epoch, offset=7).state is UploadState.COMPLETE
+        both = {UploadState.COMPLETE, UploadState.RECEIVING}
+        assert [one.upload_id for one in uploads.in_states(both, limit=9, prefix="rg-")] == ["rg-1"]
+        assert [one.upload_id for one in uploads.in_states(both, limit=9, prefix="up-")] == ["up-1"]
+        assert len(uploads.in_states(both, limit=9)) == 2
+        assert uploads.in_states(both, limit=9, prefix="%") == []
 
     def test_only_the_latest_connection_writes(self, opened: Opened) -> None:
         """I-01: a resuming client takes over from a dead connection; the dead one changes nothing."""

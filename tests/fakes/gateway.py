@@ -32,6 +32,7 @@ from opendrape.domain.timeline import FrameSpan
 from opendrape.domain.work import Artefact, ArtefactKind, Asset, Chunk, Planned, RetryRule, WorkKind
 from opendrape.metrics import Metrics
 from opendrape.ports.catalogue import NewAsset
+from opendrape.ports.originals import NoOriginals
 from opendrape.settings import Settings
 
 ADMIN_KEY = KeyText(key_id="ad0000000000", secret="ad" * 32)
@@ -117,6 +118,7 @@ def gateway_container(folder: Path, **more: Any) -> Iterator[Any]:
             policies=PolicyShelf(settings.policy_folders, LocalBlobStore(folder / "policies")),
             door=open_door(catalogue, clock),
             quick_look=open_quick_look(catalogue.database, opened),
+            originals=NoOriginals(),
         )
     finally:
         opened.close()

@@ -11,6 +11,7 @@ from opendrape.adapters.local_sources import LocalSources
 from opendrape.errors import ConfigurationError, StorageUnavailable
 from opendrape.ports.blobs import BlobStore
 from opendrape.ports.key_map import KeyMap
+from opendrape.ports.originals import NoOriginals, Originals
 from opendrape.ports.sources import SourceStore
 from opendrape.settings import BlobSettings, Settings
 
@@ -43,6 +44,15 @@ def open_sources(settings: Settings, key_map: KeyMap, opened: ExitStack) -> Sour
     from opendrape.adapters.azure_blobs.sources import BlobSources
 
     return BlobSources(key_map, open_raw(settings, opened), local)
+
+
+def open_originals(settings: Settings, opened: ExitStack) -> Originals:
+    """What looks at originals before they are taken in; without a container there are none."""
+    if not settings.blobs.source_container:
+        return NoOriginals()
+    from opendrape.adapters.azure_blobs.originals import AzureOriginals
+
+    return AzureOriginals(open_raw(settings, opened))
 
 
 def open_raw(settings: Settings, opened: ExitStack) -> RawContainer:

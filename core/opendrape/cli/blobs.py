@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,15 +20,13 @@ from opendrape.cli.terminal import Terminal
 from opendrape.domain.policy import Policy
 from opendrape.ports.blobs import BlobStore
 from opendrape.settings import Settings
+from opendrape_ingest.record_number import RecordNumberRule
 from opendrape_ingest.register_blobs import RegisterBlobs, TakenIn
 from opendrape_ingest.result import Status
 from opendrape_uploader.clean_up import CleanUp, Retention, find_orphans
 from opendrape_uploader.receipt_keys import public_key_path, read_public_key
 from opendrape_uploader.stored import StoredCheck, StoredVerdict
 from opendrape_uploader.upload_only import receipts_in, upload
-
-if TYPE_CHECKING:
-    from opendrape.adapters.azure_blobs.sources import RawContainer
 
 app = typer.Typer(name="blobs", help="Outputs at the destination, folder or container.", no_args_is_help=True)
 
@@ -174,20 +172,19 @@ def register(
     with ExitStack() as opened:
         raw = open_raw(settings, opened)
         names = list(raw.names(prefix))
-        taken = [] if dry_run else list(_taken_in(terminal, settings, chosen, raw, names))
+        taken = [] if dry_run else list(_taken_in(terminal, settings, chosen, names))
     terminal.say(f"{len(names)} blobs found, {sum(one.status is Status.NEW for one in taken)} new")
     terminal.result({"dry_run": dry_run, "found": len(names), "assets": [one.as_json() for one in taken]})
 
 
-def _taken_in(
-    terminal: Terminal, settings: Settings, policy: Policy, raw: RawContainer, names: list[str]
-) -> Iterator[TakenIn]:
+def _taken_in(terminal: Terminal, settings: Settings, policy: Policy, names: list[str]) -> Iterator[TakenIn]:
     container = bootstrap(settings, notice=terminal.notice)
     with container.resources:
         container.policies.remember(policy)
-        blobs = RegisterBlobs(container.catalogue, container.key_map, raw, policy.reference)
+        originals, rule = container.originals, RecordNumberRule(settings.pseudonym.record_number_pattern)
+        blobs = RegisterBlobs(container.catalogue, container.key_map, originals, policy.reference, rule)
         for name in names:
-            one = blobs.take_in(name)
+            one = blobs.take_in(originals.look(name))
             terminal.say(f"{one.status:10} {one.asset_id}")
             yield one
 

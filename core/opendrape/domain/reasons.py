@@ -271,6 +271,8 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "upload_too_long": "These are more bytes than were announced, or than may be uploaded.",
         "upload_differs": "The uploaded content is not the announced one.",
         "upload_checksum": "The bytes do not have the checksum that came with them.",
+        "mark_outside": "A mark lies outside the picture or after the last frame, and would hide nothing.",
+        "no_source_storage": "No storage of originals is set here; upload the video instead.",
         "upload_header": "A header of the upload protocol is missing or cannot be read.",
         "upload_form": "The form has no file, or more than one, or cannot be read.",
         "tus_version": "Only version 1.0.0 of the tus protocol is spoken here.",

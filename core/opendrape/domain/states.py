@@ -66,6 +66,7 @@ WORK_TRANSITIONS: Final = MappingProxyType(
 )
 
 ASSET_TERMINAL: Final = frozenset({_A.DELIVERED, _A.FAILED, _A.QUARANTINED, _A.CANCELLED, _A.ARCHIVED, _A.DELETED})
+ANY_STATE: Final = frozenset(AssetState)
 AWAITING_A_DECISION: Final = frozenset({_A.REVIEW, _A.QUARANTINED})
 """Where a person has to look before anything goes on."""
 WORK_TERMINAL: Final = frozenset({_W.DONE, _W.FAILED, _W.CANCELLED})

@@ -10,6 +10,16 @@ from typing import Final
 
 from opendrape.errors import IllegalTransition
 
+UPLOAD_PREFIX: Final = "up-"
+REGISTRATION_PREFIX: Final = "rg-"
+"""How the id begins when no bytes are sent: they lie in the storage of originals already."""
+REGISTRATION_ID: Final = rf"{REGISTRATION_PREFIX}[0-9a-f]{{32}}"
+
+
+def place_of(registration_id: str) -> str:
+    """Under what the key map remembers which original a registration names, until it is settled."""
+    return f"registration://{registration_id}"
+
 
 class UploadState(StrEnum):
     """Where one upload is."""

@@ -10,7 +10,7 @@ from opendrape.domain.audit import AuditEvent
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import PolicyRef
 from opendrape.domain.regions import MaskReport
-from opendrape.domain.states import AssetState, WorkState
+from opendrape.domain.states import ANY_STATE, AssetState, WorkState
 from opendrape.domain.work import Artefact, ArtefactKind, Asset, Chunk, Failure, Lease, Outcome, WorkItem, WorkKind
 
 
@@ -66,21 +66,24 @@ class Catalogue(Protocol):
     Calls that take a :class:`Lease` change nothing and raise ``StaleLease`` when the item's epoch is not the lease's,
     the item is no longer leased, or the lease ran out and was swept. A database that does not answer raises
     ``CatalogueUnavailable``. Times come from the clock given to the adapter.
+
+    ``while_in``: whoever may act on an asset in these states alone says so, and in any other nothing is changed: what
+    the caller saw may be over when the transaction begins.
     """
 
     # -- assets ---------------------------------------------------------------------------------------------------
-    def register(self, new: NewAsset, *, actor: str) -> Registration:
+    def register(self, new: NewAsset, *, actor: str, while_in: Collection[AssetState] = ANY_STATE) -> Registration:
         """Register a content under a policy and queue its ``plan`` item.
 
         Known content with the same policy: nothing changes, ``accepted`` is False, whatever its state is.
         Known content with another policy: accepted when the asset is terminal (back to ``registered``, new items),
-        otherwise not accepted.
+        otherwise, and when it is not ``while_in``, not accepted.
         """
 
-    def retry(self, asset_id: str, *, actor: str) -> Asset:
+    def retry(self, asset_id: str, *, actor: str, while_in: Collection[AssetState] = ANY_STATE) -> Asset:
         """Put a failed, quarantined or cancelled asset back to ``registered``: fresh items, finished chunks are kept.
 
-        ``IllegalTransition`` in any other state.
+        ``IllegalTransition`` in any other state, and when it is not ``while_in``.
         """
 
     def deliver_again(self, asset_id: str, *, actor: str) -> Asset:
@@ -97,8 +100,10 @@ class Catalogue(Protocol):
         ``IllegalTransition`` where the table does not allow it. What was published stays recorded.
         """
 
-    def cancel(self, asset_id: str, *, actor: str) -> Asset:
-        """Cancel an asset and its open items; a leased item becomes stale. ``IllegalTransition`` when terminal."""
+    def cancel(self, asset_id: str, *, actor: str, while_in: Collection[AssetState] = ANY_STATE) -> Asset:
+        """Cancel an asset and its open items; a leased item becomes stale. ``IllegalTransition`` when terminal, and
+        when it is not ``while_in``.
+        """
 
     def asset(self, asset_id: str) -> Asset:
         """``NotFound`` when unknown."""

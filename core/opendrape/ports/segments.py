@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from opendrape.domain.frames import Segment
+from opendrape.domain.states import ANY_STATE, AssetState
 from opendrape.domain.timeline import FrameSpan
 
 
 class Segments(Protocol):
     """One transaction per call; every change appends an audit event. Spans are ``[start, end)``; the caller checks them
     against the video's frame count. A database that does not answer raises ``CatalogueUnavailable``.
+
+    ``while_in``: ``IllegalTransition``, and nothing is changed, when the asset is in no such state.
     """
 
-    def add(self, asset_id: str, *, label: str, span: FrameSpan, actor: str) -> Segment:
+    def add(
+        self, asset_id: str, *, label: str, span: FrameSpan, actor: str, while_in: Collection[AssetState] = ANY_STATE
+    ) -> Segment:
         """Add a segment and, for the video's first one, give the video its number. ``NotFound`` for no such asset."""
 
-    def change(self, segment_id: int, *, label: str, span: FrameSpan, actor: str) -> Segment:
+    def change(
+        self, segment_id: int, *, label: str, span: FrameSpan, actor: str, while_in: Collection[AssetState] = ANY_STATE
+    ) -> Segment:
         """Replace label and span. ``NotFound`` when unknown."""
 
-    def remove(self, segment_id: int, *, actor: str) -> None:
+    def remove(self, segment_id: int, *, actor: str, while_in: Collection[AssetState] = ANY_STATE) -> None:
         """Remove it; requests that named it keep what they asked for. ``NotFound`` when unknown."""
 
     def segment(self, segment_id: int) -> Segment:

@@ -12,7 +12,10 @@ from opendrape.domain.uploads import Upload, UploadState
 
 @dataclass(frozen=True, slots=True)
 class NewUpload:
-    """What is known when an upload begins. ``declared_sha256``: what the sender says the content is, if it does."""
+    """What is known when an upload begins. ``declared_sha256``: what the sender says the content is, if it does.
+
+    ``is_here``: no byte will be sent; one ``take`` and ``advance`` at its length completes it.
+    """
 
     upload_id: str
     owner: str
@@ -20,6 +23,7 @@ class NewUpload:
     policy_name: str
     expires_at: datetime
     declared_sha256: str | None = None
+    is_here: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,8 @@ class Uploads(Protocol):
     def expire(self) -> Sequence[Upload]:
         """Move every upload whose time is over to ``expired``; returns them."""
 
-    def in_states(self, states: Collection[UploadState], *, limit: int) -> Sequence[Upload]:
-        """Uploads in these states, oldest first."""
+    def in_states(self, states: Collection[UploadState], *, limit: int, prefix: str = "") -> Sequence[Upload]:
+        """Uploads in these states whose id begins with ``prefix``, oldest first."""
 
     def states_of(self, upload_ids: Collection[str]) -> dict[str, UploadState]:
         """The state of each known one."""

@@ -19,6 +19,7 @@ from opendrape.ports.door import DoorRecords
 from opendrape.ports.doorbell import Doorbell
 from opendrape.ports.frames import FrameRequests
 from opendrape.ports.key_map import KeyMap
+from opendrape.ports.originals import Originals
 from opendrape.ports.quick_look import QuickLook
 from opendrape.ports.segments import Segments
 from opendrape.serving.health import HealthMonitor
@@ -58,6 +59,9 @@ class GatewayContainer(Protocol):
 
     @property
     def key_map(self) -> KeyMap: ...
+
+    @property
+    def originals(self) -> Originals: ...
 
     @property
     def doorbell(self) -> Doorbell: ...

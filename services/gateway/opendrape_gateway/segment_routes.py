@@ -15,7 +15,7 @@ from opendrape.ledger.frame_wishes import Fault, FramesRefused
 from opendrape_gateway.acting import Writer
 from opendrape_gateway.desk import AtDesk, Desk
 from opendrape_gateway.problems import documented
-from opendrape_gateway.sight import SeenVideo
+from opendrape_gateway.sight import SeenVideo, WhileIn
 
 router = APIRouter(prefix="/api/videos/{asset_id}/segments", tags=["segments"])
 
@@ -76,10 +76,11 @@ def list_all(desk: AtDesk, video: SeenVideo) -> SegmentList:
     responses=documented(401, 403, 404, 409, 413, 421, 422, 429, 500, 503),
 )
 @router.post("", include_in_schema=False, status_code=201)
-def add(desk: AtDesk, caller: Writer, video: SeenVideo, wish: SegmentWish) -> SegmentAnswer:
+def add(desk: AtDesk, caller: Writer, video: SeenVideo, wish: SegmentWish, while_in: WhileIn) -> SegmentAnswer:
     """Within the video, which must have been probed (409 before)."""
     span = _span(desk, video, wish)
-    return _answer(desk, desk.segments.add(video.asset_id, label=wish.label, span=span, actor=caller.subject))
+    added = desk.segments.add(video.asset_id, label=wish.label, span=span, actor=caller.subject, while_in=while_in)
+    return _answer(desk, added)
 
 
 @router.get(
@@ -101,11 +102,14 @@ def show(desk: AtDesk, video: SeenVideo, segment_id: SegmentId) -> SegmentAnswer
     responses=documented(401, 403, 404, 409, 413, 421, 422, 429, 500, 503),
 )
 @router.put("/{segment_id}", include_in_schema=False)
-def replace(desk: AtDesk, caller: Writer, video: SeenVideo, segment_id: SegmentId, wish: SegmentWish) -> SegmentAnswer:
+def replace(
+    desk: AtDesk, caller: Writer, video: SeenVideo, segment_id: SegmentId, wish: SegmentWish, while_in: WhileIn
+) -> SegmentAnswer:
     """Requests for frames that named it keep what they asked for."""
     _segment(desk, video, segment_id)
     span = _span(desk, video, wish)
-    return _answer(desk, desk.segments.change(segment_id, label=wish.label, span=span, actor=caller.subject))
+    changed = desk.segments.change(segment_id, label=wish.label, span=span, actor=caller.subject, while_in=while_in)
+    return _answer(desk, changed)
 
 
 @router.delete(
@@ -113,13 +117,13 @@ def replace(desk: AtDesk, caller: Writer, video: SeenVideo, segment_id: SegmentI
     operation_id="removeSegment",
     summary="Remove a segment",
     status_code=204,
-    responses=documented(401, 403, 404, 421, 422, 429, 500, 503),
+    responses=documented(401, 403, 404, 409, 421, 422, 429, 500, 503),
 )
 @router.delete("/{segment_id}", include_in_schema=False, status_code=204)
-def remove(desk: AtDesk, caller: Writer, video: SeenVideo, segment_id: SegmentId) -> None:
+def remove(desk: AtDesk, caller: Writer, video: SeenVideo, segment_id: SegmentId, while_in: WhileIn) -> None:
     """Requests for frames that named it keep what they asked for."""
     _segment(desk, video, segment_id)
-    desk.segments.remove(segment_id, actor=caller.subject)
+    desk.segments.remove(segment_id, actor=caller.subject, while_in=while_in)
 
 
 def _segment(desk: Desk, video: Asset, segment_id: int) -> Segment:

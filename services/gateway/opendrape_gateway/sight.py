@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Path
 
 from opendrape.domain.access import Caller
-from opendrape.domain.states import AWAITING_A_DECISION, AssetState
+from opendrape.domain.states import ANY_STATE, AWAITING_A_DECISION, AssetState
 from opendrape.domain.work import Asset
 from opendrape.errors import NotFound
 from opendrape.ports.video_shelf import Glance
@@ -79,3 +79,14 @@ def may_review(caller: Caller, asset: Asset) -> bool:
 
 
 SeenVideo = Annotated[Asset, Depends(seen_video)]
+
+
+def changeable_states(desk: AtDesk, caller: Reader, video: SeenVideo) -> frozenset[AssetState]:
+    """In which states the caller may change the video: an owner in any, a reviewer only while it waits.
+
+    The act itself looks whether it still does: between the sight and the act another one may have decided.
+    """
+    return ANY_STATE if may_see_video(desk, caller, video.asset_id) else AWAITING_A_DECISION
+
+
+WhileIn = Annotated[frozenset[AssetState], Depends(changeable_states)]

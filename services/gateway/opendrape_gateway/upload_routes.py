@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from opendrape.adapters.upload_folder import UPLOAD_ID, UploadFolder
-from opendrape.domain.uploads import Upload
+from opendrape.domain.uploads import REGISTRATION_ID, Upload
 from opendrape.errors import NotFound
 from opendrape_gateway import tus
 from opendrape_gateway.acting import Reader, Writer
@@ -27,6 +27,7 @@ _TUS_HEADERS = {
     name: {"schema": {"type": "string"}}
     for name in ("Tus-Resumable", "Upload-Offset", "Upload-Length", "Upload-Expires")
 }
+_BROUGHT = f"{UPLOAD_ID}|{REGISTRATION_ID}"
 _VERSION = dict(tus.VERSION_PARAMETER)
 _CREATION = [
     {"in": "header", "name": name, "required": required, "schema": {"type": kind}, "description": text}
@@ -122,7 +123,7 @@ def list_own(reception: AtReception, caller: Reader) -> UploadList:
 @router.get("/api/uploads/{upload_id}", include_in_schema=False)
 def show(reception: AtReception, caller: Reader, upload_id: UploadId) -> UploadAnswer:
     """State, offset, and the video's id once it is registered."""
-    return UploadAnswer.of(reception.look(caller, _id(upload_id)))
+    return UploadAnswer.of(reception.look(caller, _id(upload_id, _BROUGHT)))
 
 
 @router.head(
@@ -207,7 +208,7 @@ def must_have_policy(desk: Desk, name: str) -> None:
     desk.container.policies.get(name)
 
 
-def _id(text: str) -> str:
-    if not re.fullmatch(UPLOAD_ID, text):
+def _id(text: str, form: str = UPLOAD_ID) -> str:
+    if not re.fullmatch(form, text):
         raise NotFound
     return text

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from opendrape.domain.marked import MarkedRegion
+from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.regions import MaskReport
 from opendrape.domain.work import ArtefactKind, Asset
 from opendrape.errors import IllegalTransition, NotFound
@@ -18,7 +19,8 @@ from opendrape_gateway.desk import AtDesk
 from opendrape_gateway.entity_tags import TAG, tagged
 from opendrape_gateway.openapi_models import SignedReceipt
 from opendrape_gateway.problems import documented
-from opendrape_gateway.sight import SeenVideo
+from opendrape_gateway.refusal import Refusal
+from opendrape_gateway.sight import SeenVideo, WhileIn
 
 router = APIRouter(tags=["videos"])
 _OF_ONE = documented(401, 403, 404, 421, 422, 429, 500, 503)
@@ -65,19 +67,29 @@ def regions(desk: AtDesk, video: SeenVideo, if_none_match: IfNoneMatch = None) -
     summary="Mark regions and mask the video with them",
     responses={**_OF_ONE, **documented(409)},
 )
-def mark(desk: AtDesk, video: SeenVideo, caller: Writer, marked: MarkedRegions) -> MarkedRegions:
+def mark(desk: AtDesk, video: SeenVideo, caller: Writer, marked: MarkedRegions, while_in: WhileIn) -> MarkedRegions:
     """The marks become part of the video's policy, whose digest is in every receipt, and the video is masked again.
 
-    409 while the video is on its way: cancel it first. The same marks again change nothing.
+    409 while the video is on its way: cancel it first. The same marks again change nothing. 422 for a mark that lies
+    wholly outside the picture, or begins after the last frame: it would hide nothing.
     """
+    _must_be_in(desk.catalogue.media_info(video.asset_id), marked)
     policies = desk.container.policies
     policy = policies.by_reference(video.policy).model_copy(update={"marked": marked.regions})
     if policy.digest != video.policy.digest:
         policies.remember(policy)
         new = NewAsset(video.asset_id, video.subject_id, video.content_sha256, video.size_bytes, policy.reference)
-        if not desk.catalogue.register(new, actor=caller.subject).accepted:
+        if not desk.catalogue.register(new, actor=caller.subject, while_in=while_in).accepted:
             raise IllegalTransition("marks need a video that is not on its way")
     return marked
+
+
+def _must_be_in(media: MediaInfo | None, marked: MarkedRegions) -> None:
+    """Before the video was probed nobody knows."""
+    if media is not None and any(
+        one.x >= media.width or one.y >= media.height or one.start_frame >= media.frame_count for one in marked.regions
+    ):
+        raise Refusal(422, "mark_outside")
 
 
 @at(

@@ -14,7 +14,7 @@ from opendrape_gateway.entity_tags import TAG, tagged
 from opendrape_gateway.idempotency import PARAMETER, IdempotentRoute
 from opendrape_gateway.problems import documented
 from opendrape_gateway.schemas import Video, VideoList, VideoState, VideoSummary
-from opendrape_gateway.sight import ASSET_ID, SeenVideo, sight_of
+from opendrape_gateway.sight import ASSET_ID, SeenVideo, WhileIn, sight_of
 from opendrape_gateway.videos import list_videos, show_video, summary_of
 
 router = APIRouter(tags=["videos"], route_class=IdempotentRoute)
@@ -85,9 +85,10 @@ def show_one(
     responses={**_OF_ONE, **documented(400, 409)},
     openapi_extra={"parameters": [PARAMETER]},
 )
-def cancel(desk: AtDesk, video: SeenVideo, caller: Writer) -> VideoSummary:
+def cancel(desk: AtDesk, video: SeenVideo, caller: Writer, while_in: WhileIn) -> VideoSummary:
     """Ends the journey and every open piece of work. 409 when it is over already."""
-    return summary_of(desk.container.door.videos, desk.catalogue.cancel(video.asset_id, actor=caller.subject))
+    done = desk.catalogue.cancel(video.asset_id, actor=caller.subject, while_in=while_in)
+    return summary_of(desk.container.door.videos, done)
 
 
 @at(
@@ -98,6 +99,7 @@ def cancel(desk: AtDesk, video: SeenVideo, caller: Writer) -> VideoSummary:
     responses={**_OF_ONE, **documented(400, 409)},
     openapi_extra={"parameters": [PARAMETER]},
 )
-def retry(desk: AtDesk, video: SeenVideo, caller: Writer) -> VideoSummary:
+def retry(desk: AtDesk, video: SeenVideo, caller: Writer, while_in: WhileIn) -> VideoSummary:
     """Under the same policy; finished pieces are kept. 409 in any other state, so of many at once exactly one wins."""
-    return summary_of(desk.container.door.videos, desk.catalogue.retry(video.asset_id, actor=caller.subject))
+    done = desk.catalogue.retry(video.asset_id, actor=caller.subject, while_in=while_in)
+    return summary_of(desk.container.door.videos, done)

@@ -11,6 +11,7 @@ from opendrape.metrics import MeteredHandler
 from opendrape.serving.process import ServicePlan
 from opendrape_ingest.plan import PlanHandler
 from opendrape_ingest.record_number import RecordNumberRule
+from opendrape_ingest.registrations import RegistrationIntake
 from opendrape_ingest.uploads import UploadIntake
 
 
@@ -48,9 +49,26 @@ def build_upload_intake(container: Container) -> UploadIntake:
     )
 
 
+def build_registration_intake(container: Container) -> RegistrationIntake:
+    """What takes up videos that lie in the storage of originals. ``ConfigurationError`` as above."""
+    return RegistrationIntake(
+        uploads=container.door.uploads,
+        catalogue=container.catalogue,
+        key_map=container.key_map,
+        originals=container.originals,
+        policies=container.policies,
+        record_number=RecordNumberRule(container.settings.pseudonym.record_number_pattern),
+        clock=container.clock,
+    )
+
+
 PLAN = ServicePlan(
     name="ingest",
-    workers=lambda container, _notice: [*build_ingest(container), build_upload_intake(container)],
+    workers=lambda container, _notice: [
+        *build_ingest(container),
+        build_upload_intake(container),
+        build_registration_intake(container),
+    ],
     checks=lambda container: {
         "catalogue": container.catalogue.check,
         "work_storage": container.work_blobs.check,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
 
 from opendrape.domain.policy import PolicyRef
 from opendrape.ports.catalogue import Catalogue, NewAsset
 from opendrape.ports.key_map import KeyMap, SourceRecord
+from opendrape.ports.originals import Original, Originals
+from opendrape_ingest.record_number import RecordNumberRule
 from opendrape_ingest.register import ACTOR
 from opendrape_ingest.result import Status
-
-if TYPE_CHECKING:
-    from opendrape.adapters.azure_blobs.sources import RawBlob, RawContainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +32,34 @@ class RegisterBlobs:
 
     catalogue: Catalogue
     key_map: KeyMap
-    raw: RawContainer
+    originals: Originals
     policy: PolicyRef
+    record_number: RecordNumberRule
     _seen: set[str] = field(default_factory=set)
 
-    def take_in(self, name: str) -> TakenIn:
+    def take_in(self, original: Original) -> TakenIn:
         """Digest (only when this version is not known yet), pseudonym, source record, ledger row."""
-        blob = self.raw.look(name)
-        record = self._record(name, blob)
+        record = self._record(original)
         asset_id = self.key_map.asset_pseudonym(record.content_sha256)
+        subject_id = self.key_map.subject_pseudonym(record.record_number) if record.record_number else None
         if self.key_map.known_source(record.path) != (asset_id, record):
-            self.key_map.remember_source(asset_id, record)
-        new = NewAsset(asset_id, None, record.content_sha256, record.size_bytes, self.policy)
+            self.key_map.remember_source(asset_id, record, subject_id=subject_id)
+        new = NewAsset(asset_id, subject_id, record.content_sha256, record.size_bytes, self.policy)
         accepted = self.catalogue.register(new, actor=ACTOR).accepted
         if asset_id in self._seen:
             return TakenIn(asset_id, Status.DUPLICATE)
         self._seen.add(asset_id)
         return TakenIn(asset_id, Status.NEW if accepted else Status.KNOWN)
 
-    def _record(self, name: str, blob: RawBlob) -> SourceRecord:
-        path, size, version = self.raw.path_of(name), blob.facts.size_bytes, self.raw.stamp(blob)
-        remembered = self.key_map.known_source(path)
-        if remembered is not None and (remembered[1].size_bytes, remembered[1].mtime_ns) == (size, version):
+    def _record(self, original: Original) -> SourceRecord:
+        remembered = self.key_map.known_source(original.path)
+        same = (original.size_bytes, original.version)
+        if remembered is not None and (remembered[1].size_bytes, remembered[1].mtime_ns) == same:
             return remembered[1]
-        return SourceRecord(path=path, size_bytes=size, mtime_ns=version, content_sha256=self.raw.sha256(blob))
+        return SourceRecord(
+            path=original.path,
+            size_bytes=original.size_bytes,
+            mtime_ns=original.version,
+            content_sha256=self.originals.sha256(original),
+            record_number=self.record_number.find(PurePosixPath(original.name)),
+        )

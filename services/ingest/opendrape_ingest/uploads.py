@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from opendrape.adapters.upload_folder import UploadFolder
 from opendrape.domain.policy import Policy
-from opendrape.domain.uploads import WITHOUT_BYTES, Upload, UploadState
+from opendrape.domain.uploads import UPLOAD_PREFIX, WITHOUT_BYTES, Upload, UploadState
 from opendrape.errors import IllegalTransition, PermanentError, PolicyInvalid, StorageUnavailable, TransientError
 from opendrape.logging import get_log
 from opendrape.ports.catalogue import Catalogue
@@ -68,7 +68,7 @@ class UploadIntake:
 
     def tick(self) -> int:
         """Take up what is complete; tidy when it is time to. Returns how many uploads were settled."""
-        waiting = self.uploads.in_states({UploadState.COMPLETE}, limit=_BATCH)
+        waiting = self.uploads.in_states({UploadState.COMPLETE}, limit=_BATCH, prefix=UPLOAD_PREFIX)
         for upload in waiting:
             self._settle(upload)
         now = self.clock.monotonic()

@@ -129,3 +129,11 @@ def delivered(folder: Path, clip: Path, **frames: Any) -> Iterator[tuple[Contain
         (asset_id,) = found.asset_ids
         assert container.catalogue.asset(asset_id).state is AssetState.DELIVERED
         yield container, asset_id
+
+
+def decoded(path: Path) -> Any:
+    """Every frame's luma in presentation order, by another program: frames x height x width."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-i", str(path), "-fps_mode", "passthrough"]
+    command += ["-f", "rawvideo", "-pix_fmt", "gray", "-"]
+    content = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
+    return np.frombuffer(content, np.uint8).reshape(-1, HEIGHT, WIDTH)

@@ -116,6 +116,7 @@ RULES: dict[str, Rule] = {
     "GET /api/openapi.json": Rule(EVERYBODY, is_for_all=True),
     "GET /api/videos/": Rule(EVERYBODY),
     "POST /api/videos/": Rule(EVERYBODY, Scope.WRITE),
+    "POST /api/videos/registrations/": Rule(EVERYBODY, Scope.WRITE, body={"blob": "a.mp4"}),
     "GET /api/videos/{asset_id}/": _LOOK,
     "POST /api/videos/{asset_id}/cancel/": _CHANGE,
     "POST /api/videos/{asset_id}/retry/": _CHANGE,

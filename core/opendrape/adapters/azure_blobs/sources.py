@@ -69,6 +69,12 @@ class RawContainer:
         """A version as the number that the key map keeps where a file has its modification time."""
         return int.from_bytes(hashlib.sha256(blob.facts.etag.encode()).digest()[:7], "big")
 
+    def range(self, blob: RawBlob, offset: int, count: int) -> bytes:
+        """Some bytes of this version."""
+        return self._session.do(
+            lambda container: container.reader.range(container.version(blob.name, blob.facts), offset, count)
+        )
+
     def sha256(self, blob: RawBlob) -> str:
         """Digest of every byte of this version."""
 
@@ -80,13 +86,7 @@ class RawContainer:
     @contextmanager
     def served(self, blob: RawBlob) -> Iterator[RangeServer]:
         """Serve this version's bytes while the context lasts."""
-
-        def fetch(offset: int, count: int) -> bytes:
-            return self._session.do(
-                lambda container: container.reader.range(container.version(blob.name, blob.facts), offset, count)
-            )
-
-        cached = CachedRanges(blob.facts.size_bytes, fetch)
+        cached = CachedRanges(blob.facts.size_bytes, lambda offset, count: self.range(blob, offset, count))
         server = RangeServer(blob.facts.size_bytes, cached.read)
         try:
             yield server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -38,14 +39,20 @@ def move(tx: Transaction, asset_id: str, after: AssetState, *, actor: str, reaso
     tx.record(actor, f"asset.{after}", asset_id, before=before, reason=reason)
 
 
-def register(tx: Transaction, new: NewAsset, *, actor: str) -> Registration:
+def must_be(tx: Transaction, asset_id: str, states: Collection[AssetState]) -> None:
+    """``IllegalTransition`` unless the asset is in one of the states, and stays there until this transaction ends."""
+    if lock(tx, asset_id).state not in states:
+        raise IllegalTransition
+
+
+def register(tx: Transaction, new: NewAsset, *, actor: str, while_in: Collection[AssetState]) -> Registration:
     """New content is accepted; known content only under another policy, and only when its journey is over."""
     known = tx.connection.execute(
         select(assets).where(assets.c.content_sha256 == new.content_sha256).with_for_update()
     ).one_or_none()
     if known is None:
         _insert(tx, new, actor=actor)
-    elif not _starts_again(known, new.policy):
+    elif known.state not in while_in or not _starts_again(known, new.policy):
         return Registration(asset=asset_of(known), accepted=False)
     else:
         _take_policy(tx, known.asset_id, new.policy)

@@ -20,7 +20,7 @@ from opendrape.adapters.sql.transaction import Transaction
 from opendrape.domain.audit import AuditEvent
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.regions import MaskReport
-from opendrape.domain.states import AssetState, WorkState
+from opendrape.domain.states import ANY_STATE, AssetState, WorkState
 from opendrape.domain.work import (
     Artefact,
     ArtefactKind,
@@ -99,12 +99,13 @@ class SqlCatalogue(Catalogue):
             yield Transaction(connection, self._clock.now(), self._retry)
 
     # -- assets ---------------------------------------------------------------------------------------------------
-    def register(self, new: NewAsset, *, actor: str) -> Registration:
+    def register(self, new: NewAsset, *, actor: str, while_in: Collection[AssetState] = ANY_STATE) -> Registration:
         with self._writing() as tx:
-            return assets.register(tx, new, actor=actor)
+            return assets.register(tx, new, actor=actor, while_in=while_in)
 
-    def retry(self, asset_id: str, *, actor: str) -> Asset:
+    def retry(self, asset_id: str, *, actor: str, while_in: Collection[AssetState] = ANY_STATE) -> Asset:
         with self._writing() as tx:
+            assets.must_be(tx, asset_id, while_in)
             return assets.retry(tx, asset_id, actor=actor)
 
     def deliver_again(self, asset_id: str, *, actor: str) -> Asset:
@@ -115,8 +116,9 @@ class SqlCatalogue(Catalogue):
         with self._writing() as tx:
             return assets.retire(tx, asset_id, after, actor=actor)
 
-    def cancel(self, asset_id: str, *, actor: str) -> Asset:
+    def cancel(self, asset_id: str, *, actor: str, while_in: Collection[AssetState] = ANY_STATE) -> Asset:
         with self._writing() as tx:
+            assets.must_be(tx, asset_id, while_in)
             return assets.cancel(tx, asset_id, actor=actor)
 
     def asset(self, asset_id: str) -> Asset:

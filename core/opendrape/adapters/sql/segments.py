@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +14,7 @@ from opendrape.adapters.sql.frame_tables import video_numbers
 from opendrape.adapters.sql.tables import segments
 from opendrape.adapters.sql.transaction import Transaction, Transactions
 from opendrape.domain.frames import Segment
+from opendrape.domain.states import ANY_STATE, AssetState
 from opendrape.domain.timeline import FrameSpan
 from opendrape.domain.work import RetryRule
 from opendrape.errors import CatalogueUnavailable, NotFound
@@ -27,14 +28,19 @@ class SqlSegments(Segments):
     def __init__(self, database: Database, *, clock: Clock, retry: RetryRule) -> None:
         self._in = Transactions(database, clock, retry)
 
-    def add(self, asset_id: str, *, label: str, span: FrameSpan, actor: str) -> Segment:
+    def add(
+        self, asset_id: str, *, label: str, span: FrameSpan, actor: str, while_in: Collection[AssetState] = ANY_STATE
+    ) -> Segment:
         # two first segments at once: the unique number of the asset makes one of them start over
         with suppress(CatalogueUnavailable):
-            return self._add(asset_id, label, span, actor)
-        return self._add(asset_id, label, span, actor)
+            return self._add(asset_id, label, span, actor, while_in=while_in)
+        return self._add(asset_id, label, span, actor, while_in=while_in)
 
-    def change(self, segment_id: int, *, label: str, span: FrameSpan, actor: str) -> Segment:
+    def change(
+        self, segment_id: int, *, label: str, span: FrameSpan, actor: str, while_in: Collection[AssetState] = ANY_STATE
+    ) -> Segment:
         with self._in.writing() as tx:
+            _hold_asset_of(tx, segment_id, while_in)
             row = tx.connection.execute(
                 update(segments)
                 .where(segments.c.segment_id == segment_id)
@@ -46,8 +52,9 @@ class SqlSegments(Segments):
             _record(tx, actor, "changed", segment_of(row))
             return segment_of(row)
 
-    def remove(self, segment_id: int, *, actor: str) -> None:
+    def remove(self, segment_id: int, *, actor: str, while_in: Collection[AssetState] = ANY_STATE) -> None:
         with self._in.writing() as tx:
+            _hold_asset_of(tx, segment_id, while_in)
             row = tx.connection.execute(
                 delete(segments).where(segments.c.segment_id == segment_id).returning(*segments.c)
             ).one_or_none()
@@ -78,9 +85,11 @@ class SqlSegments(Segments):
             found: str | None = tx.connection.execute(query).scalar_one_or_none()
         return found
 
-    def _add(self, asset_id: str, label: str, span: FrameSpan, actor: str) -> Segment:
+    def _add(
+        self, asset_id: str, label: str, span: FrameSpan, actor: str, *, while_in: Collection[AssetState]
+    ) -> Segment:
         with self._in.writing() as tx:
-            assets.lock(tx, asset_id)
+            assets.must_be(tx, asset_id, while_in)
             if _number_of(tx, asset_id) is None:
                 tx.connection.execute(insert(video_numbers).values(asset_id=asset_id))
             row = tx.connection.execute(
@@ -95,6 +104,14 @@ class SqlSegments(Segments):
 def segment_of(row: Row[Any]) -> Segment:
     """A row of ``segments``."""
     return Segment(row.segment_id, row.asset_id, row.label, FrameSpan(row.start_frame, row.end_frame))
+
+
+def _hold_asset_of(tx: Transaction, segment_id: int, states: Collection[AssetState]) -> None:
+    query = select(segments.c.asset_id).where(segments.c.segment_id == segment_id)
+    asset_id = tx.connection.execute(query).scalar_one_or_none()
+    if asset_id is None:
+        raise NotFound
+    assets.must_be(tx, asset_id, states)
 
 
 def _number_of(tx: Transaction, asset_id: str) -> int | None:

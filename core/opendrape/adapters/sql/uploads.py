@@ -33,7 +33,7 @@ class SqlUploads(SqlStore, Uploads):
                 "owner": new.owner,
                 "state": UploadState.RECEIVING if new.length else UploadState.COMPLETE,
                 "length": new.length,
-                "received": 0,
+                "received": new.length if new.is_here else 0,
                 "epoch": 0,
                 "policy_name": new.policy_name,
                 "declared_sha256": new.declared_sha256,
@@ -102,8 +102,9 @@ class SqlUploads(SqlStore, Uploads):
             rows = tx.connection.execute(late.where(uploads.c.expires_at <= tx.now).with_for_update()).all()
             return [_move(tx, row, UploadState.EXPIRED, actor="system", reason="upload_expired") for row in rows]
 
-    def in_states(self, states: Collection[UploadState], *, limit: int) -> Sequence[Upload]:
+    def in_states(self, states: Collection[UploadState], *, limit: int, prefix: str = "") -> Sequence[Upload]:
         query = select(uploads).where(uploads.c.state.in_(tuple(states)))
+        query = query.where(uploads.c.upload_id.startswith(prefix, autoescape=True)) if prefix else query
         with self._reading() as tx:
             return _all(tx, query.order_by(uploads.c.expires_at, uploads.c.upload_id).limit(limit))
 
