@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import uuid
 from collections.abc import Callable
+from functools import lru_cache
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,7 +15,7 @@ from opendrape.logging import get_log
 from opendrape.metrics import Metrics
 from opendrape_gateway.problems import problem_response
 
-_SECURITY_HEADERS = {
+_SECURITY_TEXTS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -22,6 +23,7 @@ _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_SECURITY_HEADERS = [(name.lower().encode(), text.encode()) for name, text in _SECURITY_TEXTS.items()]
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OF_MACHINES = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 _log = get_log("gateway")
@@ -84,9 +86,9 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = str(uuid.UUID(self.request_id))
-            for name, text in _SECURITY_HEADERS.items():
-                headers.setdefault(name, text)
+            headers["X-Request-ID"] = _with_dashes(self.request_id)
+            named = {name.lower() for name, _ in headers.raw}
+            headers.raw.extend(one for one in _SECURITY_HEADERS if one[0] not in named)
         await self._send(message)
 
 
@@ -96,6 +98,11 @@ def _request_id(scope: Scope) -> str:
         return uuid.UUID(Headers(scope=scope).get("x-request-id", "")).hex
     except ValueError:
         return uuid.uuid4().hex
+
+
+def _with_dashes(text: str) -> str:
+    """A UUID's hexadecimal digits as people write them."""
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _is_misdirected(scope: Scope) -> bool:
@@ -110,6 +117,7 @@ def _host(scope: Scope) -> str:
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """True for an address, or the one name, that only this machine reaches."""
     if host.lower() == "localhost":

@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, Protocol
 
 from anyio import to_thread
@@ -115,6 +116,7 @@ class FailedSignIns:
             self._good.popitem(last=False)
 
 
+@lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """What one attempt is counted under: an IPv4 address, an IPv6 /64, or ``unknown``."""
     try:
