@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmarks.machine import ROOT
 
 _OUT = ROOT / "docs" / "benchmarks" / "scaling-simulation.md"
+_RECORDED = ROOT / "docs" / "benchmarks" / "scaling.json"
 PLAN, MASK, ASSEMBLE, DELIVER = "plan", "mask", "assemble", "deliver"
 
 
@@ -163,14 +164,12 @@ def table(sites: Sequence[Site]) -> str:
 def main() -> None:
     """Simulate and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recorded", type=Path, help="JSON: plan, chunks, assemble, deliver in seconds")
+    parser.add_argument("--recorded", type=Path, default=_RECORDED, help="JSON: plan, chunks, assemble, deliver")
     parser.add_argument("--ledger", type=float, default=1000.0, help="catalogue calls a second (benchmarks.ledger)")
     parser.add_argument("--videos", type=int, default=100_000)
-    parser.add_argument("--chunks", type=int, default=20, help="chunks of a video: one is about a minute")
+    parser.add_argument("--chunks", type=int, default=10, help="chunks of a video: as many as were recorded of one")
     given = parser.parse_args()
-    recorded = {"plan": 1.0, "chunks": [60.0, 75.0, 90.0, 120.0], "assemble": 8.0, "deliver": 12.0}
-    if given.recorded:
-        recorded = json.loads(given.recorded.read_text())
+    recorded = json.loads(given.recorded.read_text())
     sites = [
         Site(
             ingests=ingests,
