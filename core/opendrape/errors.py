@@ -52,6 +52,8 @@ OUTAGES = frozenset(
     {
         *("storage_unavailable", "source_unreachable", "disk_full", "key_map_unavailable", "key_map_busy"),
         *("catalogue_unavailable", "bus_unavailable"),
+        # asked before anything of the item is sent; a server that dies while it looks costs an attempt
+        *("inference_away", "model_not_served"),
     }
 )
 """Reasons that say something of the surroundings, nothing of the item: it waits until they are there again."""

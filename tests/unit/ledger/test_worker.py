@@ -12,6 +12,7 @@ from opendrape.errors import (
     CatalogueUnavailable,
     ChildCrashed,
     Disposition,
+    InferenceFailed,
     MediaRefused,
     ResidualFound,
     StaleLease,
@@ -79,6 +80,8 @@ def test_a_passing_error_is_tried_again_later(bench: Bench, error: Exception, re
     [
         *((StorageUnavailable(reason=reason), 0) for reason in ("storage_unavailable", "disk_full", "key_map_busy")),
         (CatalogueUnavailable(), 0),
+        *((InferenceFailed(reason=reason), 0) for reason in ("inference_away", "model_not_served")),
+        *((InferenceFailed(reason=reason), 1) for reason in ("inference_unavailable", "inference_timeout")),
         (StorageUnavailable(reason="read_back_differs"), 1),
     ],
 )
