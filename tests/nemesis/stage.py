@@ -17,10 +17,11 @@ from tests.nemesis.clients import Arrivals, Door
 from tests.nemesis.disk_faults import Rot
 from tests.nemesis.faults import Fault, against_services
 from tests.nemesis.judging import Judge
-from tests.nemesis.storm import SEED, make_videos, sha256_of, storm, undisturbed
+from tests.nemesis.storm import SEED, make_copy, make_videos, sha256_of, storm, undisturbed
 from tests.servers.fleet import fleet
 
 LEASE_SECONDS = 4.0
+_ORIGINALS = 4
 _POLICY = "quick"
 
 
@@ -48,11 +49,17 @@ class Stage:
 
     @classmethod
     def set(cls, folder: Path, models: Path, monkeypatch: pytest.MonkeyPatch, *, videos: int, seconds: float) -> Stage:
-        """Make the videos and run them in calm; prints the seed."""
+        """Make the videos and run them in calm, each picture once; prints the seed."""
         print(f"OPENDRAPE_TEST_SEED={SEED}")
-        sources, policies = make_videos(folder / "source", videos), write_policy(folder / "policies")
+        originals, policies = make_videos(folder / "source", min(videos, _ORIGINALS)), write_policy(folder / "policies")
         expected = undisturbed(folder, models, policies, monkeypatch)
-        assert set(expected) == {sha256_of(video) for video in sources}
+        assert set(expected) == {sha256_of(video) for video in originals}
+        sources = list(originals)
+        for number in range(len(originals), videos):
+            like = originals[number % len(originals)]
+            sources.append(make_copy(like, folder / "copies" / f"{number}", number))
+            expected[sha256_of(sources[-1])] = expected[sha256_of(like)]
+        assert len(expected) == videos
         door = Door.with_new_key(folder)
         return cls(folder, models, policies, sources, expected, seconds, door, monkeypatch)
 
