@@ -50,8 +50,11 @@ class Disposition(StrEnum):
 
 OUTAGES = frozenset(
     {
-        *("storage_unavailable", "source_unreachable", "disk_full", "key_map_unavailable", "key_map_busy"),
+        *("storage_unavailable", "storage_unreachable", "storage_busy", "source_unreachable", "disk_full"),
+        *("timed_out", "key_map_unavailable", "key_map_busy"),
         *("catalogue_unavailable", "bus_unavailable"),
+        # asked before anything of the item is sent; a server that dies while it looks costs an attempt
+        *("inference_away", "model_not_served"),
     }
 )
 """Reasons that say something of the surroundings, nothing of the item: it waits until they are there again."""

@@ -28,7 +28,7 @@ from opendrape.errors import (
     StaleLease,
 )
 from opendrape.ports.frames import FrameFilter
-from tests.fakes.catalogue import FACES, new_asset, outcome
+from tests.fakes.catalogue import FACES, RETRY, new_asset, outcome
 from tests.fakes.clock import FakeClock
 
 ASSET = new_asset().asset_id
@@ -132,6 +132,24 @@ class FrameRequestsContract:
             catalogue.sweep()
         ended = frames.request(new.request_id)
         assert (ended.state, ended.reason) == (FrameState.FAILED, "attempts_exhausted")
+
+    def test_an_outage_is_waited_out_however_long_ago_the_video_was_done(
+        self, catalogue: Any, frames: Any, clock: FakeClock
+    ) -> None:
+        """O-03: what counts is when the frames were asked for; a day later attempts count, and it ends."""
+        clock.advance(timedelta(days=30).total_seconds())
+        new, outage = wish(), Failure(reason="inference_away", disposition=Disposition.WAIT)
+        frames.start(new, limit=LIMIT, actor="ada")
+        for _ in range(10):
+            catalogue.fail(self.take(catalogue), outage)
+            clock.advance(60)
+        assert frames.request(new.request_id).state is FrameState.PENDING
+        clock.advance(timedelta(days=1).total_seconds())
+        for _ in range(RETRY.max_attempts):
+            catalogue.fail(self.take(catalogue), outage)
+            clock.advance(60)
+        ended = frames.request(new.request_id)
+        assert (ended.state, ended.reason) == (FrameState.FAILED, "inference_away")
 
     def test_the_same_work_is_not_started_twice(self, catalogue: Any, frames: Any) -> None:
         """H-04: until it has ended; somebody else's same wish is another work."""

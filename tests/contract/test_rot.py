@@ -1,4 +1,4 @@
-"""O-03: what a storm flips at rest is one bit of an intermediate result, nothing else; a second time puts it back."""
+"""O-03: what a storm flips at rest is one bit of a result or its timeline, nothing else; a second time puts it back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tests.nemesis.disk_faults import Rot, flip_in_blob, rot_in_container, rot_i
 from tests.servers.azurite import Azurite
 from tests.servers.blob_accounts import opened
 
-CHUNK, OTHER = "chunks/ar-a/quick/00000-aa", "timelines/ar-a.bin"
+CHUNK, OTHER = "chunks/ar-a/quick/00000-aa", "receipts/ar-a/quick-aa.json"
+TIMELINE, AT_REST = "timelines/ar-a.bin", "timelines/ar-b.bin"
 CONTENT = bytes(4096)
 
 
@@ -34,6 +35,24 @@ def test_in_a_folder(tmp_path: Path) -> None:
     assert (tmp_path / OTHER).read_bytes() == CONTENT
     _strike(rot)
     assert (tmp_path / CHUNK).read_bytes() == CONTENT
+
+
+def test_the_timeline_of_a_video_on_its_way_is_hit_too_and_no_other(tmp_path: Path) -> None:
+    for name in (CHUNK, TIMELINE, AT_REST):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(CONTENT)
+    rot = rot_in_folder(tmp_path)
+    assert rot.names() == [CHUNK, TIMELINE]
+    rot.fault().strike(_Last(1))()
+    assert rot.victims == {"ar-a"}
+    assert _ones((tmp_path / TIMELINE).read_bytes()) == 1
+
+
+class _Last(random.Random):
+    """Picks the last of everything."""
+
+    def random(self) -> float:
+        return 0.99
 
 
 def test_in_a_container(azurite: Azurite, container_name: str, tmp_path: Path) -> None:

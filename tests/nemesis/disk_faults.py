@@ -37,7 +37,7 @@ def against_the_disk(disk: SmallDisk | None) -> list[Fault]:
 
 @dataclass
 class Rot:
-    """Flips one bit of an intermediate result. ``victims``: the videos whose results were hit."""
+    """Flips one bit of an intermediate result or of the timeline beside it. ``victims``: whose video it was."""
 
     names: Callable[[], Sequence[str]]
     """Every intermediate result that is stored now."""
@@ -61,8 +61,18 @@ class Rot:
         name = names[int(which * len(names))] if names else ""
         if not name or not self.flip(name, place):
             return False
-        self.victims.add(name.split("/")[1])
+        self.victims.add(_video_of(name))
         return True
+
+
+def _video_of(name: str) -> str:
+    return name.split("/")[1].removesuffix(".bin")
+
+
+def _with_timelines(results: Sequence[str], stored: Callable[[str], bool]) -> list[str]:
+    """The results, and the timelines of the videos that have some: others are needed by nobody for now."""
+    timelines = {f"timelines/{_video_of(name)}.bin" for name in results}
+    return [*sorted(results), *sorted(name for name in timelines if stored(name))]
 
 
 def rot_in_folder(folder: Path) -> Rot:
@@ -70,7 +80,8 @@ def rot_in_folder(folder: Path) -> Rot:
 
     def names() -> list[str]:
         found = [path for result in RESULTS for path in folder.glob(f"{result}**/*") if is_part(path.name)]
-        return sorted(str(path.relative_to(folder)) for path in found if path.is_file())
+        results = [str(path.relative_to(folder)) for path in found if path.is_file()]
+        return _with_timelines(results, lambda name: (folder / name).is_file())
 
     return Rot(names, lambda name, place: flip_in_file(folder / name, place))
 
@@ -95,7 +106,8 @@ def rot_in_container(azurite: Azurite, container: str) -> Rot:
     def names() -> list[str]:
         try:
             with ContainerClient.from_connection_string(azurite.connection_string(), container) as stored:
-                return [name for prefix in RESULTS for name in stored.list_blob_names(name_starts_with=prefix)]
+                results = [name for prefix in RESULTS for name in stored.list_blob_names(name_starts_with=prefix)]
+                return _with_timelines(results, lambda name: stored.get_blob_client(name).exists())
         except AzureError:
             return []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from opendrape_uploader.receipts import verify
 from opendrape_uploader.stored import StoredCheck, StoredVerdict
 
 PATIENCE_SECONDS = 240.0
+_DAMAGED = RESULTS_IN_DOUBT | {"timeline_damaged"}
 _SAMPLE = 3
 _PAGE = 1000
 
@@ -45,6 +46,7 @@ class Judge:
         outputs = [blob.name for blob in self.container.destination_blobs.list() if blob.name.endswith(".mp4")]
         assert len(outputs) == len(assets), "more or fewer outputs than videos"
         assert not self.container.catalogue.open_items()
+        print("attempts of the items:", dict(sorted(self._attempts(assets).items())))
         self._judge_what_lies_there(outputs)
         self._judge_audit(assets)
 
@@ -56,7 +58,7 @@ class Judge:
             said = f"{asset.state}: {asset.reason}"
             assert asset.asset_id in self.rotten, f"stopped without need, {said}"
             assert asset.state is AssetState.FAILED, said
-            assert asset.reason in RESULTS_IN_DOUBT, said
+            assert asset.reason in _DAMAGED, said
             redelivery = Redelivery(
                 self.container.catalogue, self.container.work_blobs, self.container.destination_blobs
             )
@@ -120,6 +122,10 @@ class Judge:
         for asset in assets:
             assert {"asset.registered", "asset.delivered"} <= told[asset.asset_id], told[asset.asset_id]
         print(f"audit: {report.sealed} events sealed, {report.unsealed} not yet, {report.anchors} anchors, whole")
+
+    def _attempts(self, assets: list[Asset]) -> Counter[int]:
+        items = (item for asset in assets for item in self.container.catalogue.work_items(asset.asset_id))
+        return Counter(item.attempts for item in items)
 
     def _told(self) -> dict[str, set[str]]:
         """The actions that the sealed audit tells of each object."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 import threading
 from collections.abc import Sequence
 from fractions import Fraction
@@ -29,6 +30,14 @@ def make_videos(folder: Path, count: int) -> list[Path]:
         make_sample(place, SampleRequest(seconds=Fraction(2), width=320, height=180, seed=number + 1, key_interval=15))
         made += sorted(place.glob("*.mp4"))
     return made
+
+
+def make_copy(video: Path, folder: Path, number: int) -> Path:
+    """The same pictures as another content: an empty box with ``number`` stands at the end, which nobody reads."""
+    folder.mkdir(parents=True)
+    copy = folder / video.name
+    copy.write_bytes(video.read_bytes() + struct.pack("!I4sI", 12, b"free", number))
+    return copy
 
 
 def sha256_of(path: Path) -> str:

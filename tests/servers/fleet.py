@@ -135,8 +135,7 @@ def shared_keys(folder: Path, models: Path) -> dict[str, str]:
         "OPENDRAPE_WORK__LEASE_SECONDS": "4",
         "OPENDRAPE_WORK__HEARTBEAT_SECONDS": "0.5",
         "OPENDRAPE_WORK__SWEEP_SECONDS": "0.5",
-        "OPENDRAPE_WORK__FIRST_RETRY_SECONDS": "0.2",
-        "OPENDRAPE_WORK__MAX_ATTEMPTS": "40",
+        "OPENDRAPE_WORK__OUTAGE_RETRY_SECONDS": "2",
         "OPENDRAPE_MASKER__THREADS": "1",
         "OPENDRAPE_LOG__STYLE": "json",
     }

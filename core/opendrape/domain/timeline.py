@@ -132,7 +132,10 @@ class Timeline:
         """Inverse of :meth:`to_bytes`. Raises ``ValueError`` on anything else."""
         if not packed.startswith(_MAGIC):
             raise ValueError("not a timeline")
-        raw = zlib.decompress(packed[len(_MAGIC) :])
+        try:
+            raw = zlib.decompress(packed[len(_MAGIC) :])
+        except zlib.error as error:
+            raise ValueError("not a timeline") from error
         head, _, body = raw.partition(b"\n")
         numerator, denominator, end_tick, frames, keys = map(int, head.split())
         numbers = array("q")

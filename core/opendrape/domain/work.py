@@ -172,7 +172,7 @@ class RetryRule:
     """How often and how soon an item is tried again. Back-off doubles from ``first_delay_seconds`` up to the cap.
 
     While something that it needs is down, an item is tried every ``outage_delay_seconds`` and no attempt is counted:
-    for ``outage_hours`` after its asset's last change of state. 0: every attempt counts.
+    for ``outage_hours`` after its asset's last change of state (frames: after they were asked for); 0: each counts.
     """
 
     max_attempts: int = 4

@@ -79,7 +79,7 @@ class WorkSettings(Group):
     outage_retry_seconds: float = Field(
         default=15.0,
         gt=0,
-        description="while storage, catalogue or bus is down, or a disk full, an item is tried this often",
+        description="while storage, catalogue, bus or Triton is down, or a disk full, an item is tried this often",
     )
     outage_hours: float = Field(
         default=24.0,

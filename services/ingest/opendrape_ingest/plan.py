@@ -12,10 +12,13 @@ from opendrape.domain.timeline import Timeline
 from opendrape.domain.work import Artefact, ArtefactKind, Chunk, Lease, Planned, WorkKind
 from opendrape.errors import BlobConflict, ChildCrashed
 from opendrape.ledger.worker import Progress
+from opendrape.logging import get_log
 from opendrape.media.probing import Probed, probe_in_child
 from opendrape.ports.blobs import BlobStore, StoredBlob
 from opendrape.ports.sources import SourceStore
 from opendrape.settings import Settings
+
+_log = get_log("ingest")
 
 
 class Policies(Protocol):
@@ -63,16 +66,32 @@ class PlanHandler:
         )
 
     def _store(self, name: str, timeline: Timeline) -> StoredBlob:
-        """Another zlib may pack the same timeline into other bytes: what counts is what is in them."""
+        """Another zlib may pack the same timeline into other bytes: what counts is what is in them.
+
+        What is no timeline any more was damaged at rest: it goes, and is written anew.
+        """
         try:
             return self.work_blobs.put_bytes(name, timeline.to_bytes())
         except BlobConflict:
             with self.work_blobs.open(name) as blob:
                 packed = blob.read()
-            if not _are_same(Timeline.from_bytes(packed), timeline):
+            kept = _unpacked(packed)
+            if kept is not None and not _are_same(kept, timeline):
                 raise
-            md5 = hashlib.md5(packed, usedforsecurity=False).hexdigest()
-            return StoredBlob(name, hashlib.sha256(packed).hexdigest(), md5, len(packed))
+        if kept is None:
+            self.work_blobs.delete(name)
+            _log.warning("timeline_made_again")
+            return self.work_blobs.put_bytes(name, timeline.to_bytes())
+        md5 = hashlib.md5(packed, usedforsecurity=False).hexdigest()
+        return StoredBlob(name, hashlib.sha256(packed).hexdigest(), md5, len(packed))
+
+
+def _unpacked(packed: bytes) -> Timeline | None:
+    """None for what no planner wrote: a checksum is part of the format."""
+    try:
+        return Timeline.from_bytes(packed)
+    except ValueError:
+        return None
 
 
 def _are_same(one: Timeline, other: Timeline) -> bool:

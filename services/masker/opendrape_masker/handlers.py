@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from opendrape.adapters.store_folders import storage_errors
 from opendrape.domain.body_review import check_nothing_awaits_review
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import Policy
@@ -21,6 +18,7 @@ from opendrape_masker.frames.handling import FrameExport
 from opendrape_masker.parts import MaskerParts
 from opendrape_masker.reports import summed
 from opendrape_masker.stored_results import blaming_damaged_chunks, opened_chunk, put_result
+from opendrape_masker.stored_timeline import timeline_here
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,6 @@ class MaskHandler:
         policy = self.parts.policies.by_reference(lease.policy)
         with (
             scratch_folder(self.parts.settings) as folder,
-            self.parts.work_blobs.local_path(self._timeline(lease).name) as stored_timeline,
             self.parts.sources.open(lease.asset_id) as source,
         ):
             with self._blaming_a_changed_source(lease):
@@ -48,7 +45,7 @@ class MaskHandler:
                     self.parts.settings,
                     descriptor=source.descriptor,
                     media=self._media(lease),
-                    timeline=_copied(stored_timeline, folder / "timeline.bin"),
+                    timeline=timeline_here(self.parts, lease, folder, progress),
                     span=self._chunk(lease).span,
                     policy=policy,
                     folder=folder,
@@ -76,7 +73,7 @@ class MaskHandler:
         chunks, masked = self._planned_chunks(lease), self._reviewed(lease)
         with ExitStack() as open_files:
             folder = open_files.enter_context(scratch_folder(self.parts.settings))
-            stored = open_files.enter_context(self.parts.work_blobs.local_path(self._timeline(lease).name))
+            timeline = timeline_here(self.parts, lease, folder, progress)
             paths = tuple(open_files.enter_context(opened_chunk(self.parts.work_blobs, chunk)) for chunk in chunks)
             policy = self.parts.policies.by_reference(lease.policy)
             with blaming_damaged_chunks(self.parts.work_blobs, chunks, paths):
@@ -84,7 +81,7 @@ class MaskHandler:
                     self.parts.settings,
                     chunks=paths,
                     media=self._media(lease),
-                    timeline=_copied(stored, folder / "timeline.bin"),
+                    timeline=timeline,
                     folder=folder,
                     on_progress=progress,
                     audio=policy.audio,
@@ -117,9 +114,6 @@ class MaskHandler:
             raise PermanentError("a chunk is missing", reason="chunk_missing")
         return stored
 
-    def _timeline(self, lease: Lease) -> Artefact:
-        return self.parts.catalogue.artefacts(lease.asset_id, lease.policy.digest, ArtefactKind.TIMELINE)[0]
-
     def _media(self, lease: Lease) -> MediaInfo:
         media = self.parts.catalogue.media_info(lease.asset_id)
         if media is None:
@@ -128,9 +122,3 @@ class MaskHandler:
 
     def _chunk(self, lease: Lease) -> Chunk:
         return self.parts.catalogue.chunks(lease.asset_id)[lease.chunk]
-
-
-def _copied(stored: Path, here: Path) -> Path:
-    with storage_errors():
-        shutil.copyfile(stored, here)
-    return here

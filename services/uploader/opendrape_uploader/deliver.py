@@ -7,6 +7,7 @@ from typing import ClassVar, Final, TypeGuard
 from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Delivered, Lease, WorkKind
 from opendrape.errors import BlobConflict, NotFound, PermanentError, StorageUnavailable
 from opendrape.ledger.worker import Progress
+from opendrape.logging import get_log
 from opendrape.ports.blobs import BlobStore, StoredBlob
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.clock import Clock
@@ -14,6 +15,7 @@ from opendrape_uploader.receipt_facts import receipt_of
 from opendrape_uploader.receipt_keys import PublicKey, SigningKey
 from opendrape_uploader.signed_receipt import NotAReceipt, read_signed, write_signed
 
+_log = get_log("uploader")
 _MAY_BE_DAMAGE: Final = frozenset({"source_differs", "read_back_differs"})
 
 
@@ -93,9 +95,12 @@ class DeliverHandler:
             raise PermanentError("the masked file changed", reason="masked_damaged")
 
     def _receipt(self, lease: Lease, assembled: Assembled, output: StoredBlob) -> bytes:
-        """The receipt's bytes, the same ones each time: kept in the work blobs before anybody sees them."""
+        """The receipt's bytes, the same ones each time: kept in the work blobs before anybody sees them.
+
+        A kept one that was damaged at rest proves nothing: it goes, and the facts are signed anew.
+        """
         name = f"receipts/{lease.asset_id}/{lease.policy.label}-{output.sha256[:16]}.json"
-        content = _content(self._work_blobs, name) or self._published_before(lease, output)
+        content = self._kept(name, lease, output) or self._published_before(lease, output)
         try:
             content = content or self._issue(lease, assembled, output)
             self._work_blobs.put_bytes(name, content)
@@ -105,6 +110,15 @@ class DeliverHandler:
         if not _speaks_of(content, lease, output):
             raise PermanentError("the kept receipt is not of this output", reason="receipt_damaged")
         return content
+
+    def _kept(self, name: str, lease: Lease, output: StoredBlob) -> bytes | None:
+        content = _content(self._work_blobs, name)
+        if content is None or _speaks_of(content, lease, output):
+            return content
+        if _content(self._work_blobs, name) == content:  # else another worker was faster
+            self._work_blobs.delete(name)
+            _log.warning("kept_receipt_dropped", asset_id=lease.asset_id)
+        return None
 
     def _published_before(self, lease: Lease, output: StoredBlob) -> bytes | None:
         """The receipt at the destination, if we signed it for this very output (the work folder may have been lost)."""
@@ -151,12 +165,8 @@ def _speaks_of(
     except NotAReceipt:
         return False
     said = (receipt.asset, receipt.policy, receipt.output.name, receipt.output.sha256)
-    return signed.signed_by(key or signed.embedded_key) and said == (
-        lease.asset_id,
-        lease.policy,
-        output.name,
-        output.sha256,
-    )
+    is_signed = signed.key_id == signed.embedded_key.key_id and signed.signed_by(key or signed.embedded_key)
+    return is_signed and said == (lease.asset_id, lease.policy, output.name, output.sha256)
 
 
 def _artefact(kind: ArtefactKind, stored: StoredBlob) -> Artefact:

@@ -101,6 +101,18 @@ def test_exactly_the_frames_of_the_segments_come_from_the_masked_video(video: tu
     assert_exact(*content(container, asked(video)), asset_id)
 
 
+def test_times_that_were_damaged_at_rest_are_made_again_first(video: tuple[Container, str]) -> None:
+    """V-12, O-03: a delivered video is never planned again: the request itself puts its timeline back."""
+    container, asset_id = video
+    digest = container.catalogue.asset(asset_id).policy.digest
+    (planned,) = container.catalogue.artefacts(asset_id, digest, ArtefactKind.TIMELINE)
+    stored = container.settings.work_dir / planned.name
+    stored.chmod(0o600)
+    stored.write_bytes(stored.read_bytes()[:-1] + b"?")
+    assert_exact(*content(container, asked(video)), asset_id)
+    assert container.work_blobs.digest(planned.name).sha256 == planned.sha256
+
+
 def test_they_are_the_same_when_the_source_is_masked_for_them(
     video: tuple[Container, str], without_the_masked_video: None
 ) -> None:

@@ -21,10 +21,11 @@ from opendrape.domain.policy import DetectRule, Policy, PolicyRef, ResidualRule
 from opendrape.domain.states import WorkState
 from opendrape.domain.work import Artefact, ArtefactKind, Chunk, Failure, Lease, Planned, WorkItem, WorkKind
 from opendrape.errors import Disposition, SourceChanged
-from opendrape.ledger.worker import Worker
+from opendrape.ledger.worker import Handler, Worker
 from opendrape.ports.catalogue import NewAsset
 from opendrape.ports.sources import OpenSource
 from opendrape.settings import Settings
+from opendrape_ingest.plan import PlanHandler
 from opendrape_masker import children, chunk_child
 from opendrape_masker.handlers import MaskHandler
 from tests.fakes.catalogue import memory_catalogue
@@ -122,19 +123,27 @@ class LedgerBench:
         """As ingest would."""
         lease = self.catalogue.claim({WorkKind.PLAN}, owner="test", lease_seconds=60.0)
         assert lease is not None
-        blob = self.work_blobs.put_bytes("timelines/t", self.clip.timeline.to_bytes())
+        blob = self.work_blobs.put_bytes(f"timelines/{ASSET}.bin", self.clip.timeline.to_bytes())
         timeline = Artefact(ArtefactKind.TIMELINE, blob.name, blob.sha256, blob.size_bytes)
         spans = self.clip.timeline.chunks(self.policy.chunk_seconds)
         chunks = tuple(Chunk(index, span) for index, span in enumerate(spans))
         self.catalogue.complete(lease, Planned(media=self.clip.media, timeline=timeline, chunks=chunks))
 
+    def plan_again(self) -> None:
+        """By the planner itself, from the original."""
+        plan = PlanHandler(self.settings, self.sources, self.work_blobs, self.policies)
+        assert self.worker_for(plan).run_once()
+
     @property
     def worker(self) -> Worker:
+        return self.worker_for(self.handler)
+
+    def worker_for(self, handler: Handler) -> Worker:
         return Worker(
             catalogue=self.catalogue,
             doorbell=self.doorbell,
             clock=self.clock,
-            handler=self.handler,
+            handler=handler,
             owner="masker",
             lease_seconds=30.0,
             heartbeat_seconds=60.0,

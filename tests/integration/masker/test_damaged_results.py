@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from opendrape.domain.timeline import Timeline
 from opendrape.domain.work import ArtefactKind, WorkKind
 from opendrape.ledger.redelivery import Redelivery
 from opendrape.media.assemble import assemble
 from opendrape_masker import assemble_child
 from opendrape_masker.stored_results import put_result
 from tests.integration.masker.ledger_bench import ASSET, LedgerBench, ledger
+from tests.integration.masker.workbench import moving_pattern
 
 __all__ = ["ledger"]
 
@@ -62,6 +64,48 @@ def test_a_damaged_chunk_is_masked_again_when_somebody_tries_again(ledger: Ledge
     assert ledger.artefacts(ArtefactKind.CHUNK) == []
     ledger.work(CHUNKS + 1)
     assert len(ledger.artefacts(ArtefactKind.MASKED)) == 1
+
+
+@pytest.mark.parametrize("after_chunks", [0, CHUNKS])
+@pytest.mark.parametrize("harm", ["flipped", "gone"])
+def test_a_timeline_that_changed_or_went_is_made_again_from_the_original(
+    ledger: LedgerBench, harm: str, after_chunks: int
+) -> None:
+    """O-03, V-07: before the first chunk and before assembly; what comes out is bit for bit what was planned."""
+    ledger.work(after_chunks)
+    (planned,) = ledger.artefacts(ArtefactKind.TIMELINE)
+    stored = ledger.root / "work" / planned.name
+    flip_in_the_middle(stored) if harm == "flipped" else stored.unlink()
+    ledger.work(CHUNKS + 1 - after_chunks)
+    assert len(ledger.artefacts(ArtefactKind.MASKED)) == 1
+    assert ledger.work_blobs.digest(planned.name).sha256 == planned.sha256
+
+
+def test_a_timeline_that_does_not_come_out_again_stops_the_video_until_somebody_tries_again(
+    ledger: LedgerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """V-16: another reader or another zlib since it was planned: nothing is masked by times that nobody planned."""
+    flip_in_the_middle(ledger.root / "work" / ledger.artefacts(ArtefactKind.TIMELINE)[0].name)
+    packed = Timeline.to_bytes
+    with monkeypatch.context() as changed:
+        changed.setattr(Timeline, "to_bytes", lambda timeline: packed(timeline) + bytes(1))
+        ledger.work(1)
+    assert ledger.item(WorkKind.MASK).reason == "timeline_damaged"
+    assert ledger.artefacts(ArtefactKind.CHUNK) == []
+    ledger.assert_quiet()
+    Redelivery(ledger.catalogue, ledger.work_blobs, ledger.destination_blobs).retry(ASSET, actor="test")
+    ledger.plan_again()
+    ledger.work(CHUNKS + 1)
+    assert len(ledger.artefacts(ArtefactKind.MASKED)) == 1
+
+
+def test_an_original_that_changed_is_blamed_rather_than_its_timeline(ledger: LedgerBench, tmp_path: Path) -> None:
+    """V-16: the times of another video are never used."""
+    flip_in_the_middle(ledger.root / "work" / ledger.artefacts(ArtefactKind.TIMELINE)[0].name)
+    ledger.sources.path = moving_pattern(tmp_path / "other.mp4", seconds="1").path
+    ledger.work(1)
+    assert ledger.item(WorkKind.MASK).reason == "source_changed"
+    assert ledger.artefacts(ArtefactKind.CHUNK) == []
 
 
 def flip_in_the_middle(path: Path) -> None:

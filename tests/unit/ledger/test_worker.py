@@ -12,6 +12,7 @@ from opendrape.errors import (
     CatalogueUnavailable,
     ChildCrashed,
     Disposition,
+    InferenceFailed,
     MediaRefused,
     ResidualFound,
     StaleLease,
@@ -78,7 +79,10 @@ def test_a_passing_error_is_tried_again_later(bench: Bench, error: Exception, re
     ("error", "attempts"),
     [
         *((StorageUnavailable(reason=reason), 0) for reason in ("storage_unavailable", "disk_full", "key_map_busy")),
+        *((StorageUnavailable(reason=reason), 0) for reason in ("storage_unreachable", "storage_busy", "timed_out")),
         (CatalogueUnavailable(), 0),
+        *((InferenceFailed(reason=reason), 0) for reason in ("inference_away", "model_not_served")),
+        *((InferenceFailed(reason=reason), 1) for reason in ("inference_unavailable", "inference_timeout")),
         (StorageUnavailable(reason="read_back_differs"), 1),
     ],
 )

@@ -119,16 +119,45 @@ def test_of_two_workers_the_first_receipt_counts() -> None:
     assert second.published() == first.published()
 
 
-def test_a_damaged_kept_receipt_is_not_published() -> None:
-    delivery = Delivery()
-    delivery.deliver()
-    kept = next(entry.name for entry in delivery.work.list("receipts/"))
-    again = Delivery()
-    again.work.put_bytes(kept, delivery.read(RECEIPT).replace(b'"frames": 500', b'"frames": 501'))
-    with pytest.raises(PermanentError) as caught:
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_damaged_kept_receipt_is_not_published_but_mended(seen: bool) -> None:
+    """D-06, O-03: by what was published before, if it is sound; else the facts are signed anew."""
+    first = Delivery()
+    first.deliver()
+    kept = next(entry.name for entry in first.work.list("receipts/"))
+    again = Delivery(destination=first.destination if seen else MemoryBlobs())
+    again.now += timedelta(hours=1)
+    again.work.put_bytes(kept, first.read(RECEIPT).replace(b'"frames": 500', b'"frames": 501'))
+    again.deliver()
+    receipt = json.loads(again.read(RECEIPT))["receipt"]
+    assert receipt["report"]["frames"] == 500
+    assert receipt["issued_at"] == f"2026-03-01T1{2 if seen else 3}:30:15+00:00"
+    assert (again.published() == first.published()) is seen
+    with again.work.open(kept) as blob:
+        assert blob.read() == again.read(RECEIPT)
+
+
+def test_whichever_bit_of_a_kept_receipt_flipped_what_is_published_is_genuine(tmp_path: Path) -> None:
+    """D-06: a flip that JSON does not notice is noticed by the signature, or changes nothing that is signed."""
+    first = Delivery()
+    first.deliver()
+    kept, sound = next(entry.name for entry in first.work.list("receipts/")), first.read(RECEIPT)
+    for place in range(0, len(sound), 29):
+        again = Delivery()
+        again.work.put_bytes(kept, sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :])
         again.deliver()
-    assert caught.value.reason == "receipt_damaged"
-    assert RECEIPT not in again.published()
+        (tmp_path / "receipt.json").write_bytes(again.read(RECEIPT))
+        told = verify(tmp_path / "receipt.json")
+        assert (told.ok, told.key_id) == (True, first.signing_key.public.key_id)
+
+
+def test_a_receipt_of_something_else_at_the_destination_stays_as_it_is() -> None:
+    """D-03: mending what is kept never writes over what was published."""
+    delivery = Delivery()
+    delivery.destination.put_bytes(RECEIPT, b"somebody's")
+    with pytest.raises(BlobConflict):
+        delivery.deliver()
+    assert delivery.read(RECEIPT) == b"somebody's"
 
 
 def test_masked_bytes_that_rotted_before_delivery_are_found(tmp_path: Path) -> None:

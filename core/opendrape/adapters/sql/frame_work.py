@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from datetime import datetime
+
+from sqlalchemy import select, update
 
 from opendrape.adapters.sql.frame_tables import frame_requests
 from opendrape.adapters.sql.transaction import Transaction
@@ -17,6 +19,14 @@ def begun(tx: Transaction, number: int) -> None:
         .where(frame_requests.c.number == number, frame_requests.c.started_at.is_(None))
         .values(started_at=tx.now)
     )
+
+
+def asked_at(tx: Transaction, number: int) -> datetime:
+    """When somebody asked for these frames."""
+    found: datetime = tx.connection.execute(
+        select(frame_requests.c.created_at).where(frame_requests.c.number == number)
+    ).scalar_one()
+    return found
 
 
 def packed(tx: Transaction, lease: Lease, outcome: FramesPacked) -> None:

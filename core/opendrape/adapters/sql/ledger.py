@@ -83,11 +83,13 @@ def complete(tx: Transaction, lease: Lease, outcome: Outcome) -> None:
 def fail(tx: Transaction, lease: Lease, failure: Failure) -> None:
     """End the attempt as its disposition and the attempts left demand."""
     asset = assets.lock(tx, lease.asset_id)
+    # frames are asked for of videos that came to rest long ago
+    since = frame_work.asked_at(tx, lease.chunk) if lease.kind is WorkKind.FRAMES else asset.updated_at
     attempts_left = lease.attempts < tx.retry.max_attempts
     match failure.disposition:
         case Disposition.ABANDON:
             _requeue(tx, lease, failure, seconds=0.0, attempts=lease.attempts - 1)
-        case Disposition.WAIT if tx.now < asset.updated_at + timedelta(hours=tx.retry.outage_hours):
+        case Disposition.WAIT if tx.now < since + timedelta(hours=tx.retry.outage_hours):
             seconds = _spread(lease, tx.retry.outage_delay_seconds)
             _requeue(tx, lease, failure, seconds=seconds, attempts=lease.attempts - 1)
         case Disposition.RETRY | Disposition.WAIT if attempts_left:

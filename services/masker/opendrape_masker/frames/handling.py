@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,6 +23,7 @@ from opendrape_masker.children import child_limits, limits_of, run_mask_child, s
 from opendrape_masker.frames.orders import FramesAnswer, FramesOrder, Piece, WantedSegment
 from opendrape_masker.orders import read_timeline
 from opendrape_masker.parts import MaskerParts
+from opendrape_masker.stored_timeline import timeline_here
 
 _FINISHED: Final = frozenset({AssetState.DELIVERING, AssetState.DELIVERED, AssetState.ARCHIVED})
 _MASKING_SHARE: Final = 0.85
@@ -62,7 +62,7 @@ class _Job:
 
     def run(self) -> FramesAnswer:
         self.media = self._media()
-        self.timeline_path = self._timeline_here()
+        self.timeline_path = timeline_here(self.parts, self.lease, self.folder, self.progress)
         self.timeline = read_timeline(self.timeline_path)
         wanted = frames_of(self.request.segments)
         if wanted[-1].end > len(self.timeline):
@@ -75,11 +75,6 @@ class _Job:
         if media is None:
             raise PermanentError("the asset was never probed", reason="not_planned")
         return media
-
-    def _timeline_here(self) -> Path:
-        stored = self.parts.catalogue.artefacts(self.lease.asset_id, self.lease.policy.digest, ArtefactKind.TIMELINE)
-        with self.parts.work_blobs.local_path(stored[0].name) as path:
-            return Path(shutil.copyfile(path, self.folder / "timeline.bin"))
 
     # -- masked already ---------------------------------------------------------------------------------------------
     def _finished_video(self) -> Piece | None:

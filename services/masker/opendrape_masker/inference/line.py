@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from opendrape_masker.inference.triton_session import TritonSession
 
 _DECODER_WITH_TABLE = "ctc"
+_SILENCE = frozenset({"inference_unavailable", "inference_timeout"})
 
 
 def uses_triton(settings: Settings) -> bool:
@@ -44,15 +45,17 @@ def inference_line(settings: Settings, roles: Collection[Role]) -> Iterator[Remo
     """A child's line to the server while the context lasts; None when the child runs its models itself, or needs none
     because there are no ``roles``.
 
-    The connection is made for this child: a new child finds new pods. ``InferenceFailed`` when no server answers, or
-    none serves a model of a role that the repository has one for: tried again, since a rollout may be under way.
+    The connection is made for this child: a new child finds new pods. ``InferenceFailed`` when no server answers
+    (``inference_away``), or none serves a model of a role that the repository has one for (``model_not_served``):
+    nothing of the item was sent yet, so both are waited out. A server lost later may have met its end in the pictures.
     """
     if not roles or not uses_triton(settings):
         yield None
         return
     session = open_triton(settings)
     try:
-        digests, labels = _served(session, settings)
+        with _before_anything_is_sent():
+            digests, labels = _served(session, settings)
         _refuse_missing(settings, roles, digests)
         with relayed(session, in_flight=settings.triton.max_in_flight, hang_up=session.close) as (requests, answers):
             yield RemoteModels(
@@ -87,6 +90,17 @@ def served_models(settings: Settings) -> dict[str, str]:
         return _served(session, settings)[0]
     finally:
         session.close()
+
+
+@contextmanager
+def _before_anything_is_sent() -> Iterator[None]:
+    """Silence now says something of the servers alone: an outage."""
+    try:
+        yield
+    except InferenceFailed as error:
+        if error.reason not in _SILENCE:
+            raise
+        raise InferenceFailed("no Triton server answers", reason="inference_away") from error
 
 
 def _refuse_missing(settings: Settings, roles: Collection[Role], served: Collection[str]) -> None:
