@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opendrape.domain.policy import PolicyRef
+from opendrape.media.kinds import HEAD_BYTES, sniff
 from opendrape.ports.catalogue import Catalogue, NewAsset
 from opendrape.ports.key_map import KeyMap, SourceRecord
 from opendrape_ingest.register import ACTOR
@@ -41,7 +42,9 @@ class RegisterBlobs:
         """Digest (only when this version is not known yet), pseudonym, source record, ledger row."""
         blob = self.raw.look(name)
         record = self._record(name, blob)
-        asset_id = self.key_map.asset_pseudonym(record.content_sha256)
+        asset_id = self.key_map.find_asset(record.content_sha256) or self.key_map.asset_pseudonym(
+            record.content_sha256, is_picture=sniff(self.raw.first_bytes(blob, HEAD_BYTES)).is_still
+        )
         if self.key_map.known_source(record.path) != (asset_id, record):
             self.key_map.remember_source(asset_id, record)
         new = NewAsset(asset_id, None, record.content_sha256, record.size_bytes, self.policy)

@@ -77,6 +77,15 @@ class RawContainer:
 
         return self._session.do(read)
 
+    def first_bytes(self, blob: RawBlob, count: int) -> bytes:
+        """At most ``count`` bytes from the start of this version."""
+        wanted = min(count, blob.facts.size_bytes)
+        if not wanted:
+            return b""
+        return self._session.do(
+            lambda container: container.reader.range(container.version(blob.name, blob.facts), 0, wanted)
+        )
+
     @contextmanager
     def served(self, blob: RawBlob) -> Iterator[RangeServer]:
         """Serve this version's bytes while the context lasts."""
