@@ -33,11 +33,11 @@ class Photograph:
     @property
     def planes(self) -> tuple[Plane, ...]:
         """Read-only views."""
-        return tuple(_plane(array, memoryview(array).cast("B").toreadonly()) for array in self.arrays)
+        return tuple(_plane(array, array.data.cast("B").toreadonly()) for array in self.arrays)
 
     def writable_planes(self) -> tuple[Plane, ...]:
         """Writable views."""
-        return tuple(_plane(array, memoryview(array).cast("B")) for array in self.arrays)
+        return tuple(_plane(array, array.data.cast("B")) for array in self.arrays)
 
     def still(self) -> Still:
         """For whoever looks."""
