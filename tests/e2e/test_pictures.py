@@ -117,13 +117,14 @@ def test_the_receipt_speaks_of_the_picture_and_can_be_verified(bench: Bench, don
     """D-06: digests, what was masked, how much metadata was left behind."""
     assert done
     output = delivered(bench, ".jpg")
-    receipt = json.loads(output.with_name(f"{output.stem}.receipt.json").read_text())["receipt"]
+    signed = output.with_name(f"{output.stem}.receipt.json")
+    receipt = json.loads(signed.read_text())["receipt"]
     assert receipt["output"]["name"].endswith(".jpg")
     assert receipt["scrub"] == {"metadata_blocks": 5}
     assert (receipt["report"]["frames"], receipt["report"]["masked_frames"]) == (1, 1)
     assert receipt["report"]["detections"]["face"] >= 1
     checked = subprocess.run(
-        [sys.executable, "-m", "opendrape.cli", "receipts", "verify", str(output), "--json"],
+        [sys.executable, "-m", "opendrape.cli", "receipts", "verify", str(signed), "--json"],
         env=bench.environment,
         capture_output=True,
         text=True,

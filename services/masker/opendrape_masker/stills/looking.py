@@ -8,18 +8,23 @@ its largest size, because a picture shows more detail than a video does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from opendrape.domain.media_info import MediaInfo
-from opendrape.domain.policy import DetectRule, Policy
+from opendrape.domain.policy import DetectRule, Motion, Policy
+from opendrape.media.stills.probing import ONE_FRAME
 from opendrape_masker.detectors import Detector
 from opendrape_masker.detectors.case_sheet import sheet_score
 from opendrape_masker.engine.looking import Eye, Watch, watch_for
 from opendrape_masker.engine.pictures import Still, View
+from opendrape_masker.engine.regions import Target
+from opendrape_masker.engine.sightings import Seen
 
 FRAME: Final = 0
 _COUNTS_FROM: Final = 2 / 3
 _SHEET_LONG_SIDE: Final = 960
+_AT_BORDER: Final = 0.3  # sizes of the thing, as on a video
 
 
 def larger_too(sizes: Sequence[int], media: MediaInfo) -> tuple[int, ...]:
@@ -42,14 +47,27 @@ def policy_for_stills(policy: Policy, media: MediaInfo) -> Policy:
     return policy.model_copy(update={"detect": rules, "overlays": None, "case_sheet": None})
 
 
-def watch_of(rule: DetectRule, detector: Detector, media: MediaInfo, still: Still, second: Eye | None) -> Watch:
-    """A rule that has looked. ``second`` looks too: the eye of the second look, where that found something before."""
-    from opendrape.media.stills.probing import ONE_FRAME
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A rule that has looked: its watch, for the counts, and what it wants hidden."""
 
-    watch = watch_for(rule, detector, media, ONE_FRAME)
-    found = watch.eye.look(still, FRAME)
-    watch.line.add(0, found + (second.look(still, FRAME) if second is not None else []))
-    return watch
+    watch: Watch
+    targets: list[Target]
+
+    @classmethod
+    def of(cls, rule: DetectRule, detector: Detector, media: MediaInfo, still: Still, second: Eye | None) -> Looked:
+        """``second`` looks too: the eye of the second look, where that found something before."""
+        watch = watch_for(rule, detector, media, ONE_FRAME)
+        found = watch.eye.look(still, FRAME) + (second.look(still, FRAME) if second is not None else [])
+        watch.line.add(0, found)
+        return cls(watch, [_target(seen, rule, media) for seen in found if seen.score >= rule.strong_score])
+
+
+def _target(seen: Seen, rule: DetectRule, media: MediaInfo) -> Target:
+    """As large as it is seen, and up to a border that cuts it off; there is no time in which it could have moved."""
+    moves = rule.motion is Motion.MOVING
+    box = seen.box.reaching(media.width, media.height, within=seen.box.size * _AT_BORDER) if moves else seen.box
+    return Target(box.grown(rule.grow), str(seen.thing or rule.role))
 
 
 def shows_a_sheet(policy: Policy, text: Detector, media: MediaInfo, still: Still) -> bool:

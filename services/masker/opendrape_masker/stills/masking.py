@@ -26,7 +26,7 @@ from opendrape_masker.engine.second_look import SecondLook
 from opendrape_masker.engine.working import Working, text_rule
 from opendrape_masker.stills.checking import NEAR_ENOUGH_DB, Meant, nearness, prove_written, written_picture
 from opendrape_masker.stills.encoding import QUALITIES, encoded
-from opendrape_masker.stills.looking import FRAME, larger_too, shows_a_sheet, watch_of
+from opendrape_masker.stills.looking import FRAME, Looked, larger_too, shows_a_sheet
 from opendrape_masker.stills.photograph import Photograph, covered_by
 
 _ROUNDS = 3
@@ -74,16 +74,15 @@ class StillMasker:
     def _look(self) -> _Seen:
         job = self.working.job
         still = Photograph.of(self.samples).still()
-        watches = [
-            watch_of(rule, self.working(rule), job.media, still, self._second_eye(rule)) for rule in job.policy.detect
+        looked = [
+            Looked.of(rule, self.working(rule), job.media, still, self._second_eye(rule)) for rule in job.policy.detect
         ]
         targets = marked_targets((*job.regions, *self._sheet, *self._remasked()), FRAME)
         masked = []
-        for watch in watches:
-            if watch.rule.role is Role.OUT_OF_BODY:
-                watch.line.spared = job.spared
-            own = watch.line.targets(FRAME)
-            masked.append((watch, bool(own)))
+        for one in looked:
+            is_spared = one.watch.rule.role is Role.OUT_OF_BODY and any(FRAME in span for span in job.spared)
+            own = [] if is_spared else one.targets  # a person said that it is inside the body
+            masked.append((one.watch, bool(own)))
             targets += own
         tally = Tally()
         tally.count(FRAME, masked)
