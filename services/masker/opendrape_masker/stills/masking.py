@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -30,7 +30,6 @@ from opendrape_masker.stills.looking import FRAME, Looked, larger_too, shows_a_s
 from opendrape_masker.stills.photograph import Photograph, covered_by
 
 _ROUNDS = 3
-Result = TypeVar("Result")
 _ONLY = FrameSpan(FRAME, FRAME + 1)
 
 
@@ -61,10 +60,13 @@ class StillMasker:
         self._painter = Painter.of(self.asked.mask, self.working.job.media)
         self._sheet = self._is_sheet()
         for round_number in range(_ROUNDS):
-            seen = self._timed("look", self._look)
-            meant, written, file = self._timed("write", lambda seen=seen: self._write(seen))  # type: ignore[misc]
-            level = prove_written(written, self.source, meant, self._painter)
-            findings = self._timed("check", lambda seen=seen, written=written: self._look_again(written, seen))  # type: ignore[misc]
+            with self._timed("look"):
+                seen = self._look()
+            with self._timed("write"):
+                meant, written, file = self._write(seen)
+            with self._timed("check"):
+                level = prove_written(written, self.source, meant, self._painter)
+                findings = self._look_again(written, seen)
             if not findings:
                 self.path.write_bytes(file)
                 return self._report(seen, meant, level, round_number)
@@ -157,11 +159,11 @@ class StillMasker:
             for use in models_used(self.working.job.policy, self.working)
         )
 
-    def _timed(self, stage: str, work: Callable[[], Result]) -> Result:
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
         started = time.perf_counter()
-        result = work()
+        yield
         self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - started
-        return result
 
     def _report(self, seen: _Seen, meant: Meant, level: float | None, rounds: int) -> MaskReport:
         found = IntervalTally()
