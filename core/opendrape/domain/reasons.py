@@ -1,4 +1,7 @@
-"""Which reasons there are for an item or asset that did not simply succeed, each with one sentence for a person."""
+"""Which reasons there are for an item or asset that did not simply succeed, each with one sentence for a person.
+
+Over 300 lines because it is one table.
+"""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class StillMasker:
                 meant, written, file = self._write(seen)
             with self._timed("check"):
                 level = prove_written(written, self.source, meant, self._painter)
-                findings = self._look_again(written, seen)
+                findings = self._look_again(written, meant)
             if not findings:
                 self.path.write_bytes(file)
                 return self._report(seen, meant, level, round_number)
@@ -120,9 +120,9 @@ class StillMasker:
         self.report_progress(0.7)
         return meant, written, file
 
-    def _look_again(self, written: Array, seen: _Seen) -> list[ResidualFinding]:
+    def _look_again(self, written: Array, meant: Meant) -> list[ResidualFinding]:
         still = Photograph.of(written).still()
-        hidden = self._painter.hidden(seen.rectangles)
+        hidden = self._painter.hidden([region.rect for region in meant.painted])
         return [finding for look in self._second_looks() for finding in look.uncovered(still, FRAME, hidden)]
 
     def _second_looks(self) -> list[SecondLook]:
