@@ -64,6 +64,9 @@ def calls(videos: int = filling.VIDEOS) -> tuple[Call, ...]:
         Call("anna", "listVideos", "/api/videos/?state=processing&limit=100"),
         Call("anna", "listVideos", "/api/videos/?state=quarantined", "none there"),
         Call("anna", "listVideos", "/api/videos/?state=cancelled", "none there"),
+        Call("chief", "listImages", "/api/images/", "none there"),
+        Call("anna", "listImages", "/api/images/?limit=100", "none there"),
+        Call("chief", "listImages", "/api/images/?state=completed", "none there"),
         Call("chief", "getVideo", f"/api/videos/{filling.video_id(middle + 6)}/"),
         Call("anna", "getProgress", f"/api/videos/{filling.video_id(middle + 7)}/progress/"),
         Call("chief", "getTimeline", f"/api/videos/{video}/timeline/"),
@@ -95,6 +98,10 @@ def calls(videos: int = filling.VIDEOS) -> tuple[Call, ...]:
 
 
 NOT_MEASURED: Final = {
+    "getImage": "asks what `getVideo` asks",
+    "getImageRegions": "asks what `getMarkedRegions` asks",
+    "getImageReport": "asks what `getReport` asks",
+    "getImageReceipt": "hands out a file",
     "getReceipt": "hands out a file",
     "downloadFrames": "hands out a file",
     "streamEvents": "a stream: see `benchmarks/pollers.py`",

@@ -26,7 +26,7 @@ from opendrape.ports.video_shelf import Standing, VideoFilter
 from opendrape.ports.webhooks import Attempt
 from tests.fakes.catalogue import outcome
 from tests.fakes.clock import FakeClock
-from tests.fakes.gateway import asset_id, plan, register
+from tests.fakes.gateway import asset_id, picture_id, plan, register
 
 ROOMY = Quota(open_uploads=100, bytes_per_day=10**12)
 
@@ -166,6 +166,21 @@ class DoorContract:
         assert ids(page(VideoFilter(owner="anna", after=asset_id(4)))) == [asset_id(5)]
         assert ids(page(VideoFilter(subject_id="sr-1", owner="anna"))) == [asset_id(1), asset_id(5)]
         assert ids(page(VideoFilter(owner="berta"))) == []
+
+    def test_a_page_has_pictures_or_videos_and_never_both(self, opened: Opened) -> None:
+        """H-02: whoever asks, under every other condition."""
+        for number in range(3):
+            register(opened.catalogue, number, subject="sr-1")
+            register(opened.catalogue, number, subject="sr-1", name=picture_id)
+            opened.door.owners.add(asset_id(number), "anna")
+            opened.door.owners.add(picture_id(number), "anna")
+        page = opened.door.videos.page
+        conditions: tuple[dict[str, Any], ...] = ({}, {"owner": "anna"}, {"subject_id": "sr-1"})
+        for more in (*conditions, {"states": (AssetState.REGISTERED,)}):
+            assert ids(page(VideoFilter(**more))) == [asset_id(number) for number in range(3)]
+            assert ids(page(VideoFilter(pictures=True, **more))) == [picture_id(number) for number in range(3)]
+        assert ids(page(VideoFilter(pictures=True, after=picture_id(0), limit=1))) == [picture_id(1)]
+        assert ids(page(VideoFilter(after=asset_id(2)))) == []
 
     def test_a_page_has_what_is_in_some_states_whoever_brought_it(self, opened: Opened) -> None:
         """H-05: beside the owner's; each once, in order, within the other conditions."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,6 +62,11 @@ MEDIA = MediaInfo(
 def asset_id(number: int) -> str:
     """A pseudonym of the right form; ids sort like their numbers."""
     return f"ar-{number:026d}"
+
+
+def picture_id(number: int) -> str:
+    """The same of a still picture."""
+    return f"zr-{number:026d}"
 
 
 class Breakable:
@@ -125,12 +131,19 @@ def gateway_container(folder: Path, **more: Any) -> Iterator[Any]:
         catalogue.close()
 
 
-def register(catalogue: SqlCatalogue, number: int, *, subject: str | None = None, policy: PolicyRef = POLICY) -> Asset:
+def register(
+    catalogue: SqlCatalogue,
+    number: int,
+    *,
+    subject: str | None = None,
+    policy: PolicyRef = POLICY,
+    name: Callable[[int], str] = asset_id,
+) -> Asset:
     """One registered asset with its plan item queued."""
     new = NewAsset(
-        asset_id=asset_id(number),
+        asset_id=name(number),
         subject_id=subject,
-        content_sha256=f"{number:064x}",
+        content_sha256=hashlib.sha256(name(number).encode()).hexdigest(),
         size_bytes=1000 + number,
         policy=policy,
     )

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.faults.calls import Key
-from tests.faults.journeys import MASK, MASK_REAL, RUN, RUN_REAL, TWO_PASSES, Baseline, Case, Journey, Place
+from tests.faults.journeys import MASK, MASK_REAL, PICTURE, RUN, RUN_REAL, TWO_PASSES, Baseline, Case, Journey, Place
 from tests.faults.stage import Stage
 from tests.faults.verdicts import assert_clean, assert_safe
 from tests.faults.zygote import Ended
 
 OTHER_KINDS = ("memory", "disk_full", "end_of_file", "key", "value")
-_MASKS = "opendrape_masker.chunk_child"
+_MASKS = {".mp4": "opendrape_masker.chunk_child", ".jpg": "opendrape_masker.stills.still_child"}
 _SHARE_WITH_ANOTHER_KIND = 0.35
 _PLACES_BEFORE_A_CLEAN_RUN = 6
 
@@ -37,6 +37,11 @@ class Campaign:
         first, second = self.baseline(MASK).calls, self.baseline(TWO_PASSES).calls
         more = {key: count for key, count in second.items() if key not in first}
         return [*self._cases(MASK, first), *self._cases(TWO_PASSES, more)]
+
+    def on_a_picture(self) -> list[Case]:
+        """Functions that only a still picture needs."""
+        known = self.baseline(MASK).calls
+        return self._cases(PICTURE, _without(self.baseline(PICTURE).calls, known))
 
     def around_the_engine(self) -> list[Case]:
         """Functions that only ``opendrape run`` calls: scanning, ledger, key map, delivery."""
@@ -101,7 +106,7 @@ class Campaign:
         if ended.code is not None or not case.journey.children_here:
             return case, ended
         self.stage.tidy(place)
-        real = replace(case, journey=replace(case.journey, children_here=False), child=_MASKS)
+        real = replace(case, journey=replace(case.journey, children_here=False), child=_MASKS[case.journey.ending])
         return real, self.stage.disturbed(real, place)
 
     def _cases(self, journey: Journey, calls: dict[Key, int], child: str | None = None) -> list[Case]:
@@ -144,7 +149,7 @@ def _without(calls: dict[Key, int], known: Iterable[Key]) -> dict[Key, int]:
 def _groups(cases: Iterable[Case]) -> Iterator[list[Case]]:
     group: list[Case] = []
     for case in cases:
-        can_share = case.journey in (MASK, TWO_PASSES) and (not group or group[0].journey == case.journey)
+        can_share = case.journey in (MASK, TWO_PASSES, PICTURE) and (not group or group[0].journey == case.journey)
         if group and (not can_share or len(group) == _PLACES_BEFORE_A_CLEAN_RUN):
             yield group
             group = []

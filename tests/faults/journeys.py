@@ -57,17 +57,19 @@ weak_score = 0.5
 
 @dataclass(frozen=True)
 class Journey:
-    """One way through the pipeline; ``more`` are settings by environment."""
+    """One way through the pipeline; ``more`` are settings by environment, ``ending`` says what goes through it."""
 
     name: str
     command: str
     children_here: bool = True
     policy: str = "tiny"
     more: tuple[tuple[str, str], ...] = ()
+    ending: str = ".mp4"
 
 
 MASK = Journey("mask", "mask")
 TWO_PASSES = Journey("mask in two passes", "mask", more=(("OPENDRAPE_MASKER__WINDOW_MEMORY_BYTES", "1"),))
+PICTURE = Journey("mask a picture", "mask", ending=".jpg")
 RUN = Journey("run", "run", policy="plain")
 MASK_REAL = Journey("mask with real children", "mask", children_here=False)
 RUN_REAL = Journey("run with real children", "run", children_here=False, policy="plain")

@@ -10,12 +10,14 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from opendrape.media.stills import jpeg
 from opendrape_masker.synthetic import SampleRequest, make_sample
 from tests.faults import calls
 from tests.faults.calls import Key
 from tests.faults.journeys import PLAIN_POLICY, POLICY, Baseline, Case, Journey, Place
 from tests.faults.verdicts import assert_clean
 from tests.faults.zygote import Ended, Order, Zygote
+from tests.synthetic.picture_files import coded, jpeg_with, profile, scene
 
 SECOND_OF_TWELVE = SampleRequest(seconds=Fraction(1), rate=Fraction(12), width=320, height=180, key_interval=6)
 _COMMON = {
@@ -39,6 +41,9 @@ class Stage:
         self.folder, self.models = folder, models
         make_sample(folder / "in", SECOND_OF_TWELVE, file_name="clip.mp4")
         self.clip = folder / "in" / "clip.mp4"
+        self.picture = folder / "pictures" / "picture.jpg"
+        self.picture.parent.mkdir()
+        self.picture.write_bytes(_picture())
         (folder / "policies").mkdir()
         (folder / "policies" / "tiny.toml").write_text(POLICY)
         (folder / "policies" / "plain.toml").write_text(PLAIN_POLICY)
@@ -57,7 +62,7 @@ class Stage:
         notes = self._children_told(place, fault=None) if not journey.children_here else {}
         ended = self.zygote.run(replace(self._order(journey, place, notes), record=True))
         assert_clean(ended, place, clip=self.clip, baseline=None)
-        (video,) = (path.read_bytes() for path in place.visible if path.suffix == ".mp4")
+        (video,) = (path.read_bytes() for path in place.visible if path.suffix == journey.ending)
         calls = {(module, name): count for module, name, count in ended.calls}
         return Baseline(calls, video, _children_counted(place.root / "notes"))
 
@@ -76,9 +81,11 @@ class Stage:
         return self.zygote.run(self._order(journey, place, {}, "--retry" if journey.command == "run" else None))
 
     def _order(self, journey: Journey, place: Place, more: dict[str, str], option: str | None = None) -> Order:
-        target = {"mask": place.output / "clip.mp4", "run": place.output}[journey.command]
-        source = {"mask": self.clip, "run": self.clip.parent}[journey.command]
-        region = ["--region", "8,8,40,24@2-9"] if journey.command == "mask" else []
+        file = self.clip if journey.ending == self.clip.suffix else self.picture
+        target = {"mask": place.output / file.name, "run": place.output}[journey.command]
+        source = {"mask": file, "run": file.parent}[journey.command]
+        frames = "@2-9" if file == self.clip else ""
+        region = ["--region", f"8,8,40,24{frames}"] if journey.command == "mask" else []
         own = {"OPENDRAPE_STATE_DIR": str(place.state), "OPENDRAPE_POLICIES_DIR": str(self.folder / "policies")}
         arguments = [
             journey.command,
@@ -122,6 +129,12 @@ class Stage:
     def close(self) -> None:
         """End the fork server."""
         self.zygote.close()
+
+
+def _picture() -> bytes:
+    """Turned, with a profile and words: every part of the way has something to do."""
+    stored = coded(".jpg", scene(120, 160))
+    return jpeg_with(jpeg.with_profile(stored, profile(b"words")), words=b"words", orientation=6)
 
 
 def _said(note: Path) -> str:

@@ -190,7 +190,7 @@ STORING = (
         without="if found != chunk.sha256",
     ),
     _masker("insist on every chunk", "MaskHandler._planned_chunks", _SERVICE, without="if [artefact.chunk"),
-    _masker("compare the source's digest at the end", "MaskHandler._assemble", _SERVICE, without="self._verify_source"),
+    _masker("compare the source's digest at the end", "MaskHandler._join", _SERVICE, without="self._verify_source"),
     Mutation(
         "empty the scratch folder", "opendrape_masker.children", "scratch_folder", (_SERVICE,), without="shutil.rmtree"
     ),

@@ -148,7 +148,7 @@ ROUNDS = (
     _chunk("mask what was found", "ChunkMasker._remasked", gives="[]"),
     _chunk("mask it up to the neighbouring looks", "ChunkMasker._around", gives="FrameSpan(frame, frame + 1)"),
     _chunk("mask around it", "", instead=("0.25", "0.0")),
-    _chunk("mask it solid", "_marked", instead=("True", "False")),
+    _chunk("mask it solid", "marked_around", instead=("True", "False")),
     _chunk(
         "keep marked regions while masking again",
         "ChunkMasker._render",

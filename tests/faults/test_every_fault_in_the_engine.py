@@ -15,3 +15,8 @@ PARTS = 6
 def test_no_fault_publishes_anything_unverified(part: int, campaign: Campaign) -> None:
     """V-16: generated from the calls of a journey; the first call, the last, and other kinds of errors for some."""
     judge(campaign, campaign.try_all(campaign.shard(campaign.in_the_engine(), part, PARTS)))
+
+
+def test_no_fault_on_a_picture_publishes_anything_unverified(campaign: Campaign) -> None:
+    """V-16: the same for what only still pictures need."""
+    judge(campaign, campaign.try_all(campaign.on_a_picture()))

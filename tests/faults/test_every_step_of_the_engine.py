@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.faults import steps_of_stills, steps_of_the_engine
 from tests.faults.killing_mutants import judged
 from tests.faults.mutants import Mutation
-from tests.faults.steps_of_the_engine import STEPS
 
+STEPS = (*steps_of_the_engine.STEPS, *steps_of_stills.STEPS)
 pytestmark = [pytest.mark.models, pytest.mark.long, pytest.mark.timeout(1200)]
 
 

@@ -15,6 +15,11 @@ def test_a_fault_in_the_engine_publishes_nothing(campaign: Campaign) -> None:
     judge(campaign, campaign.try_all(campaign.sample(campaign.in_the_engine(), 24)))
 
 
+def test_a_fault_on_a_picture_publishes_nothing(campaign: Campaign) -> None:
+    """V-16: a sample of the functions that only still pictures need."""
+    judge(campaign, campaign.try_all(campaign.sample(campaign.on_a_picture(), 8)))
+
+
 def test_a_fault_around_the_engine_publishes_nothing(campaign: Campaign) -> None:
     """V-16, O-03: a sample of the functions behind `opendrape run`."""
     judge(campaign, campaign.try_all(campaign.sample(campaign.around_the_engine(), 14)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults import steps_around_the_engine, steps_of_the_engine
+from tests.faults import steps_around_the_engine, steps_of_stills, steps_of_the_engine
 from tests.faults.killing_mutants import ROOT
 from tests.faults.mutants import DoesNotApply, Mutation
 
-STEPS = (*steps_of_the_engine.STEPS, *steps_around_the_engine.STEPS)
+STEPS = (*steps_of_the_engine.STEPS, *steps_of_stills.STEPS, *steps_around_the_engine.STEPS)
 
 
 @pytest.mark.parametrize("step", STEPS, ids=str)

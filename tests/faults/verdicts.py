@@ -17,7 +17,7 @@ def assert_safe(ended: Ended, place: Place, baseline: Baseline, case: Case) -> N
     """V-16: after a disturbed journey nothing lies at the destination that is not complete and verified."""
     for path in place.visible:
         content = path.read_bytes()
-        if path.suffix == ".mp4":
+        if path.suffix == case.journey.ending:
             assert content == baseline.video, f"{case}: another video was published"
         else:
             assert _is_genuine(path), f"{case}: a receipt that does not verify was published"
@@ -36,7 +36,7 @@ def assert_clean(ended: Ended, place: Place, *, clip: Path, baseline: Baseline |
     """The undisturbed journey delivers what it always delivers and leaves no scratch behind."""
     said = (place.root / "said").read_text()[-2000:]
     assert ended.code == 0, said
-    videos = [path for path in place.visible if path.suffix == ".mp4"]
+    videos = [path for path in place.visible if path.suffix in (".mp4", ".jpg")]
     assert len(videos) == 1
     assert baseline is None or videos[0].read_bytes() == baseline.video
     assert videos[0].read_bytes() != clip.read_bytes()
@@ -49,7 +49,7 @@ def assert_clean(ended: Ended, place: Place, *, clip: Path, baseline: Baseline |
 
 def _is_delivered(place: Place, journey: Journey) -> bool:
     suffixes = sorted(path.suffix for path in place.visible)
-    return suffixes == ([".mp4"] if journey.command == "mask" else [".json", ".mp4"])
+    return suffixes == ([journey.ending] if journey.command == "mask" else [".json", journey.ending])
 
 
 def _is_genuine(receipt: Path) -> bool:

@@ -35,8 +35,10 @@ from opendrape.state_folder import empty_folder, sole_owner
 if TYPE_CHECKING:
     from opendrape_masker.preview.orders import PreviewWish
 
-Source = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The video.")]
-Target = Annotated[Path, typer.Option("--output", help="The masked file (MP4); never overwritten.")]
+Source = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The video or picture.")]
+Target = Annotated[
+    Path, typer.Option("--output", help="The masked file: MP4, or a picture of its family; never overwritten.")
+]
 
 
 def mask(

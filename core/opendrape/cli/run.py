@@ -1,4 +1,4 @@
-"""``opendrape run``: how does a folder of videos become a folder of de-identified, verified ones?"""
+"""``opendrape run``: how does a folder of videos and pictures become a folder of de-identified, verified ones?"""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ from opendrape.serving.threads import Services, elsewhere
 from opendrape.settings import LogSettings, Settings
 from opendrape_ingest.result import ScanResult, Status
 
-Input = Annotated[Path, typer.Argument(exists=True, readable=True, help="Folder of videos, or one video.")]
+Input = Annotated[
+    Path, typer.Argument(exists=True, readable=True, help="Folder of videos and pictures, or one of them.")
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", help="Folder for de-identified videos and receipts; needed unless a container is set."),
@@ -66,7 +68,7 @@ def run(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """De-identify every video of a folder into another one, verified, each with a signed receipt.
+    """De-identify every video and picture of a folder into another one, verified, each with a signed receipt.
 
     Run it again after an interruption and it goes on; what is delivered is not done twice.
     """

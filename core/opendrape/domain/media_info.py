@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from fractions import Fraction
+from types import MappingProxyType
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
+
+STILL_ENDINGS: Final = MappingProxyType({"jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif"})
+"""What ``container`` says of a still picture, and how the name of a file of that family ends."""
 
 
 class FieldOrder(StrEnum):
@@ -46,7 +51,9 @@ class MediaInfo(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     version: int = 1
-    container: str = Field(description="FFmpeg demuxer that recognised the content, e.g. mov, matroska, avi")
+    container: str = Field(
+        description="FFmpeg demuxer that recognised the content, e.g. mov, matroska, avi; jpeg, png, webp or tiff"
+    )
     codec: str = Field(description="FFmpeg decoder name, e.g. h264")
     profile: str | None = None
     width: int
@@ -75,6 +82,16 @@ class MediaInfo(BaseModel):
     key_frames: int
     other_streams: OtherStreams = OtherStreams()
     tag_count: int = Field(default=0, description="container and stream tags, chapters counted; never their text")
+
+    @property
+    def is_still(self) -> bool:
+        """True for one picture that is no video."""
+        return self.container in STILL_ENDINGS
+
+    @property
+    def output_ending(self) -> str:
+        """How the name of the masked file ends: a video's is MP4, a picture stays of its family."""
+        return STILL_ENDINGS.get(self.container, ".mp4")
 
     @property
     def exact_time_base(self) -> Fraction:

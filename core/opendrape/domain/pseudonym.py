@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 from enum import StrEnum
+from typing import Final
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _BITS = 130
@@ -20,13 +21,21 @@ class Scheme(StrEnum):
 
 
 class Subject(StrEnum):
-    """What a pseudonym stands for; the domain keeps the two kinds apart under one key."""
+    """What a pseudonym stands for; the domain keeps the kinds apart under one key. An asset is a video."""
 
     PATIENT = "subject"
     ASSET = "asset"
+    PICTURE = "picture"
 
 
-_PREFIX = {Subject.PATIENT: "s", Subject.ASSET: "a"}
+PICTURES_FROM: Final = "z"
+"""Pseudonyms of pictures sort from here on, all others before it: a list of one kind is one walk of an index."""
+_PREFIX = {Subject.PATIENT: "s", Subject.ASSET: "a", Subject.PICTURE: PICTURES_FROM}
+
+
+def is_picture(pseudonym: str) -> bool:
+    """True for the pseudonym of a still picture."""
+    return pseudonym >= PICTURES_FROM
 
 
 def random_pseudonym(subject: Subject) -> str:

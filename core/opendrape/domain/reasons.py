@@ -1,4 +1,7 @@
-"""Which reasons there are for an item or asset that did not simply succeed, each with one sentence for a person."""
+"""Which reasons there are for an item or asset that did not simply succeed, each with one sentence for a person.
+
+Over 300 lines because it is one table.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,15 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         # the input: it is left as it is, nothing is published
         "permanent": "Trying again cannot help.",
         "media_refused": "The file is corrupt, unsupported or over a limit.",
-        "image_not_supported": "Still images are not supported yet.",
+        "image_not_supported": "Pictures of this kind are not supported; JPEG, PNG, WebP and TIFF are.",
+        "preview_of_picture": "A contact sheet is for videos; a masked picture shows itself.",
+        "output_ending": "A picture stays of its family; the output's name must end as such files do.",
+        "image_animated": "The file holds several pictures: an animation, or pages.",
+        "image_transparency": "The picture is transparent in places; what is looked at would not be what is written.",
+        "image_colour_model": "The picture is neither grey nor red, green and blue (CMYK, for example).",
+        "image_sample_format": "The picture has neither 8 nor 16 bits per sample.",
+        "image_colour_profile": "The picture's colour profile is of a kind that cannot be kept without what it says.",
+        "image_coding": "The picture is coded in a way that is not supported.",
         "unsupported_container": "Files of this kind are not supported.",
         "unsupported_codec": "Videos with this codec are not supported.",
         "unsupported_pixel_format": "This pixel format is not supported.",

@@ -20,6 +20,10 @@ class Kind(StrEnum):
     FLV = "flv"
     MPEG_TS = "mpegts"
     MPEG_PS = "mpeg"
+    JPEG = "jpeg"
+    PNG = "png"
+    WEBP = "webp"
+    TIFF = "tiff"
     STILL_IMAGE = "still_image"
     ANIMATION = "animation"
     AUDIO = "audio"
@@ -32,11 +36,16 @@ class Kind(StrEnum):
     @property
     def is_video(self) -> bool:
         """True for containers that are opened; the value is then FFmpeg's name of the demuxer."""
-        return self not in _REFUSALS
+        return self not in _REFUSALS and not self.is_still
+
+    @property
+    def is_still(self) -> bool:
+        """True for pictures that are opened, and never by FFmpeg."""
+        return self in (Kind.JPEG, Kind.PNG, Kind.WEBP, Kind.TIFF)
 
     @property
     def refusal(self) -> str | None:
-        """Why a file of this kind is refused, as a slug; None for containers that are opened."""
+        """Why a file of this kind is refused, as a slug; None for videos and pictures that are opened."""
         return _REFUSALS.get(self)
 
 
@@ -63,10 +72,10 @@ _PREFIXES: Final = (
     (b"\x06\x0e\x2b\x34", Kind.OTHER_VIDEO),  # MXF
     (b"DKIF", Kind.OTHER_VIDEO),
     (b"YUV4MPEG2", Kind.OTHER_VIDEO),
-    (b"\xff\xd8\xff", Kind.STILL_IMAGE),
-    (b"\x89PNG\r\n\x1a\n", Kind.STILL_IMAGE),
-    (b"II*\x00", Kind.STILL_IMAGE),
-    (b"MM\x00*", Kind.STILL_IMAGE),
+    (b"\xff\xd8\xff", Kind.JPEG),
+    (b"\x89PNG\r\n\x1a\n", Kind.PNG),
+    (b"II*\x00", Kind.TIFF),
+    (b"MM\x00*", Kind.TIFF),
     (b"II+\x00", Kind.STILL_IMAGE),
     (b"MM\x00+", Kind.STILL_IMAGE),
     (b"BM", Kind.STILL_IMAGE),
@@ -78,7 +87,7 @@ _PREFIXES: Final = (
     (b"#!AMR", Kind.AUDIO),
     (b"FORM", Kind.AUDIO),
 )
-_RIFF_KINDS: Final = {b"AVI ": Kind.AVI, b"WEBP": Kind.STILL_IMAGE, b"WAVE": Kind.AUDIO}
+_RIFF_KINDS: Final = {b"AVI ": Kind.AVI, b"WEBP": Kind.WEBP, b"WAVE": Kind.AUDIO}
 _FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"pnot", b"uuid"})
 _STILL_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"})
 _PLAYLIST_STARTS: Final = (

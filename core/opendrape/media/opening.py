@@ -60,8 +60,8 @@ def opened_video(descriptor: int, limits: MediaLimits, *, threads: int) -> Itera
 
 def _video_kind(file: DescriptorFile) -> Kind:
     kind = sniff(file.at(0, HEAD_BYTES))
-    if kind.refusal is not None:
-        raise MediaRefused(reason=kind.refusal)
+    if not kind.is_video:
+        raise MediaRefused(reason=kind.refusal or "not_a_video")
     return kind
 
 

@@ -47,8 +47,8 @@ class KeyMap(Protocol):
     A wrong or missing key raises ``ConfigurationError`` before anything is written.
     """
 
-    def asset_pseudonym(self, content_sha256: str) -> str:
-        """The asset's pseudonym, made on first sight."""
+    def asset_pseudonym(self, content_sha256: str, *, is_picture: bool = False) -> str:
+        """The asset's pseudonym, made on first sight; a still picture's says that it is one."""
 
     def find_asset(self, content_sha256: str) -> str | None:
         """The asset's pseudonym if there is one; writes nothing (dry runs)."""

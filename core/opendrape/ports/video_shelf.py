@@ -15,7 +15,8 @@ from opendrape.domain.work import Asset
 class VideoFilter:
     """Which videos: all given conditions hold. ``after`` is the last id of the page before (keyset).
 
-    ``owner``: only this one's videos, and whatever is in one of the states ``whoever_brought_it``.
+    ``owner``: only this one's videos, and whatever is in one of the states ``whoever_brought_it``. ``pictures``: still
+    pictures, and no videos.
     """
 
     states: tuple[AssetState, ...] = ()
@@ -24,6 +25,7 @@ class VideoFilter:
     subject_id: str | None = None
     after: str | None = None
     limit: int = 50
+    pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from opendrape_gateway import (
     form_routes,
     frame_routes,
     happening_routes,
+    image_routes,
     key_routes,
     registration_routes,
     segment_routes,
@@ -58,6 +59,7 @@ _ROUTERS = (
     service_routes.router,
     video_routes.router,
     video_papers.router,
+    image_routes.router,
     segment_routes.router,
     frame_routes.router,
     frame_routes.open_router,
@@ -114,7 +116,7 @@ def _bare_app() -> FastAPI:
     app = FastAPI(
         title="OpenDrape gateway",
         version=__version__,
-        summary="De-identified surgical video: state, progress, health and figures.",
+        summary="De-identified surgical video and pictures: state, progress, health and figures.",
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
@@ -159,10 +161,10 @@ def _guard(app: FastAPI, container: GatewayContainer) -> None:
 
 
 def takes_a_video(scope: Scope) -> bool:
-    """True for the two addresses whose routes bound long bodies themselves: a piece of an upload, and the form."""
+    """True for the addresses whose routes bound long bodies themselves: a piece of an upload, and the forms."""
     method, path = scope["method"], scope["path"]
     is_piece = method in {"PATCH", "POST"} and path.startswith("/api/uploads")
-    return is_piece or (method == "POST" and path in {"/api/videos", "/api/videos/"})
+    return is_piece or (method == "POST" and path.rstrip("/") in {"/api/videos", "/api/images"})
 
 
 def _health_of(container: GatewayContainer, more: Mapping[str, Check]) -> HealthMonitor:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from opendrape.domain import access
 from opendrape.domain.access import Caller
+from opendrape.domain.pseudonym import is_picture
 from opendrape_gateway.acting import sees_everything
 from opendrape_gateway.callers import CALLER_KEY
 from opendrape_gateway.desk import Desk
@@ -48,7 +49,7 @@ class ExpressLane:
 
     def _answer(self, scope: Scope) -> Response | None:
         asked, caller = _ASKED.fullmatch(scope["path"]), scope.get(CALLER_KEY)
-        if asked is None or not isinstance(caller, Caller) or not caller.may(access.Scope.READ):
+        if asked is None or is_picture(asked[1]) or not isinstance(caller, Caller) or not caller.may(access.Scope.READ):
             return None
         owner = None if sees_everything(caller) else caller.subject
         glance = self._desk.container.quick_look.glance(asked[1], owner)

@@ -1,4 +1,4 @@
-"""Which address takes a whole video in one form, for clients that know no upload protocol (I-01)."""
+"""Which addresses take a whole video or picture in one form, for clients that know no upload protocol (I-01)."""
 
 from __future__ import annotations
 
@@ -26,21 +26,6 @@ router = APIRouter(tags=["uploads"], route_class=IdempotentRoute)
 _POLICY = r"^[a-z][a-z0-9-]{0,31}$"
 
 
-@router.post(
-    "/api/videos/",
-    operation_id="uploadVideo",
-    summary="Upload a video in one form",
-    status_code=202,
-    responses={
-        202: {"headers": {"Location": {"schema": {"type": "string"}, "description": "the upload"}}},
-        **documented(400, 401, 403, 408, 409, 411, 413, 415, 421, 422, 429, 500, 503, 507),
-    },
-    openapi_extra={
-        "parameters": [PARAMETER],
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": reference(VideoForm)}}},
-    },
-)
-@router.post("/api/videos", include_in_schema=False, status_code=202)
 async def upload(
     request: Request,
     response: Response,
@@ -49,13 +34,35 @@ async def upload(
     caller: Writer,
     policy: Annotated[str | None, Query(pattern=_POLICY, description="default: the configured one")] = None,
 ) -> UploadAnswer:
-    """The form's ``file`` streams to disk; the upload's address then tells the video's id. Not resumable."""
+    """The form's ``file`` streams to disk; the upload's address then tells the asset's id. Not resumable."""
     chosen = policy or desk.container.settings.uploads.policy
     await run_in_threadpool(must_have_policy, desk, chosen)
     form = FormFile(request.stream(), boundary_of(request.headers.get("content-type", "")))
     done = await _received(reception, caller, form, bound=_bound(request), policy=chosen)
     response.headers["Location"] = address_of(done)
     return UploadAnswer.of(done)
+
+
+def takes_a_form(to: APIRouter, path: str, *, operation_id: str, summary: str) -> None:
+    """Serve :func:`upload` at ``path``, with and without its last slash."""
+    to.post(path.rstrip("/"), include_in_schema=False, status_code=202)(upload)
+    to.post(
+        path,
+        operation_id=operation_id,
+        summary=summary,
+        status_code=202,
+        responses={
+            202: {"headers": {"Location": {"schema": {"type": "string"}, "description": "the upload"}}},
+            **documented(400, 401, 403, 408, 409, 411, 413, 415, 421, 422, 429, 500, 503, 507),
+        },
+        openapi_extra={
+            "parameters": [PARAMETER],
+            "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": reference(VideoForm)}}},
+        },
+    )(upload)
+
+
+takes_a_form(router, "/api/videos/", operation_id="uploadVideo", summary="Upload a video in one form")
 
 
 async def _received(reception: Reception, caller: Caller, form: FormFile, *, bound: int, policy: str) -> Upload:

@@ -9,6 +9,9 @@ _SOURCES: Final = (
     # operation, status, where the id is, the parameter of others that it fits
     ("listVideos", "200", "/videos/0/id", "asset_id"),
     ("retryVideo", "200", "/id", "asset_id"),
+    ("listImages", "200", "/images/0/id", "asset_id"),
+    ("retryImage", "200", "/id", "asset_id"),
+    ("uploadImage", "202", "/id", "upload_id"),
     ("addSegment", "201", "/id", "segment_id"),
     ("listSegments", "200", "/segments/0/id", "segment_id"),
     ("startFrames", "202", "/request_id", "request_id"),
@@ -32,12 +35,21 @@ def link_operations(document: dict[str, Any]) -> None:
         links = operation["responses"][status].setdefault("links", {})
         for target, (target_path, _) in operations.items():
             needed = list(_parameters(target_path))
-            if parameter in needed and set(needed) <= {parameter, *shared}:
+            if parameter in needed and set(needed) <= {parameter, *shared} and _may_meet(path, target_path):
                 known = {name: shared[name] for name in needed if name != parameter}
                 links[target] = {
                     "operationId": target,
                     "parameters": known | {parameter: f"$response.body#{pointer}"},
                 }
+
+
+def _may_meet(path: str, other: str) -> bool:
+    """What is found under one of the two families of assets is not found under the other."""
+    return {_family(path), _family(other)} != {"videos", "images"}
+
+
+def _family(path: str) -> str:
+    return path.split("/")[2] if path.startswith("/api/") else ""
 
 
 def _parameters(path: str) -> Iterator[str]:

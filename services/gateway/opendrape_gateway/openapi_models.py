@@ -16,11 +16,11 @@ _PLACE = "#/components/schemas/{model}"
 
 
 class VideoForm(BaseModel):
-    """The form with one video: it streams to disk, so it is read by hand."""
+    """The form with one video or picture: it streams to disk, so it is read by hand."""
 
     model_config = ConfigDict(extra="forbid")
 
-    file: bytes = Field(description="the video")
+    file: bytes = Field(description="the video or picture")
 
 
 class ReceiptSignature(BaseModel):

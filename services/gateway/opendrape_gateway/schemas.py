@@ -56,6 +56,34 @@ class VideoList(_Answer):
     next_after: str | None = Field(description="value of `after` for the next page; null on the last")
 
 
+class ImageList(_Answer):
+    """One page of pictures in id order."""
+
+    images: list[VideoSummary]
+    next_after: str | None = Field(description="value of `after` for the next page; null on the last")
+
+
+class PictureAnswer(_Answer):
+    """What the probe found; sizes in pixels of the upright picture."""
+
+    family: str = Field(description="jpeg, png, webp or tiff; the masked file is of the same")
+    width: int
+    height: int
+    colours: str = Field(description="grey8, grey16, rgb8 or rgb16")
+    metadata_blocks: int = Field(description="blocks of metadata and the like in the source; none is in the output")
+
+    @classmethod
+    def of(cls, media: MediaInfo) -> PictureAnswer:
+        """The part of the probe's facts that the API shows."""
+        return cls(
+            family=media.container,
+            width=media.width,
+            height=media.height,
+            colours=media.pixel_format,
+            metadata_blocks=media.tag_count,
+        )
+
+
 class MediaAnswer(_Answer):
     """What the probe found; sizes in pixels as coded, before rotation."""
 
@@ -107,3 +135,9 @@ class Video(VideoSummary):
 
     media: MediaAnswer | None = Field(description="null until the video was probed")
     chunks: list[ChunkAnswer] = Field(description="empty until the video was planned")
+
+
+class Image(VideoSummary):
+    """One picture in full."""
+
+    media: PictureAnswer | None = Field(description="null until the picture was probed")

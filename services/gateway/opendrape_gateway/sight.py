@@ -1,4 +1,4 @@
-"""Which video does an address mean, and may the caller see it: what is not theirs is not there (H-05).
+"""Which video or picture does an address mean, and may the caller see it: what is not theirs is not there (H-05).
 
 A reviewer works with whatever waits for a decision as its owner may, until it waits no more; frames stay the owner's.
 """
@@ -9,9 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Path
+from fastapi import Depends, Path, Request
 
 from opendrape.domain.access import Caller
+from opendrape.domain.pseudonym import is_picture
 from opendrape.domain.states import ANY_STATE, AWAITING_A_DECISION, AssetState
 from opendrape.domain.work import Asset
 from opendrape.errors import NotFound
@@ -20,13 +21,17 @@ from opendrape_gateway.acting import Reader, sees_everything
 from opendrape_gateway.desk import AtDesk, Desk
 
 ASSET_ID = r"[a-z0-9-]{1,64}"
+PICTURES = "/api/images/"
+"""Where pictures are found; under every other address there are videos."""
 
 
 def seen_glance(
-    desk: AtDesk, caller: Reader, asset_id: Annotated[str, Path(description="the asset's pseudonym")]
+    request: Request, desk: AtDesk, caller: Reader, asset_id: Annotated[str, Path(description="the asset's pseudonym")]
 ) -> Glance:
-    """The video and its newest event; ``NotFound`` when there is none, or it is somebody else's."""
-    if not re.fullmatch(ASSET_ID, asset_id):
+    """The video (or picture, under that address) and its newest event; ``NotFound`` when there is none, or it is
+    somebody else's.
+    """
+    if not re.fullmatch(ASSET_ID, asset_id) or is_picture(asset_id) != request.url.path.startswith(PICTURES):
         raise NotFound
     glance = _glance_at_own(desk, caller, asset_id) or _glance_at_waiting(desk, caller, asset_id)
     if glance is None:
@@ -54,7 +59,11 @@ async def seen_video(glance: SeenGlance) -> Asset:
 
 
 def may_see_video(desk: Desk, caller: Caller, asset_id: str) -> bool:
-    """True for an owner and for an administrator."""
+    """True for an owner and for an administrator; never for a picture."""
+    return not is_picture(asset_id) and _may_see(desk, caller, asset_id)
+
+
+def _may_see(desk: Desk, caller: Caller, asset_id: str) -> bool:
     return sees_everything(caller) or desk.container.door.owners.is_owner(asset_id, caller.subject)
 
 
@@ -82,11 +91,11 @@ SeenVideo = Annotated[Asset, Depends(seen_video)]
 
 
 def changeable_states(desk: AtDesk, caller: Reader, video: SeenVideo) -> frozenset[AssetState]:
-    """In which states the caller may change the video: an owner in any, a reviewer only while it waits.
+    """In which states the caller may change the video or picture: an owner in any, a reviewer only while it waits.
 
     The act itself looks whether it still does: between the sight and the act another one may have decided.
     """
-    return ANY_STATE if may_see_video(desk, caller, video.asset_id) else AWAITING_A_DECISION
+    return ANY_STATE if _may_see(desk, caller, video.asset_id) else AWAITING_A_DECISION
 
 
 WhileIn = Annotated[frozenset[AssetState], Depends(changeable_states)]

@@ -15,12 +15,13 @@ from opendrape_gateway.idempotency import PARAMETER, IdempotentRoute
 from opendrape_gateway.problems import documented
 from opendrape_gateway.schemas import Video, VideoList, VideoState, VideoSummary
 from opendrape_gateway.sight import ASSET_ID, SeenVideo, WhileIn, sight_of
-from opendrape_gateway.videos import list_videos, show_video, summary_of
+from opendrape_gateway.videos import Question, list_videos, show_video, summary_of
 
 router = APIRouter(tags=["videos"], route_class=IdempotentRoute)
 
-_LINK = {"Link": {"description": 'rel="next", when there is a next page', "schema": {"type": "string"}}}
-_OF_ONE = documented(401, 403, 404, 421, 422, 429, 500, 503)
+LINK = {"Link": {"description": 'rel="next", when there is a next page', "schema": {"type": "string"}}}
+OfPatient = Annotated[str | None, Query(pattern=f"^{ASSET_ID}$", description="only of this patient")]
+OF_ONE = documented(401, 403, 404, 421, 422, 429, 500, 503)
 
 
 @at(
@@ -28,14 +29,14 @@ _OF_ONE = documented(401, 403, 404, 421, 422, 429, 500, 503)
     "/api/videos/",
     operation_id="listVideos",
     summary="List videos",
-    responses={200: {"headers": _LINK}, **documented(401, 403, 421, 422, 429, 500, 503)},
+    responses={200: {"headers": LINK}, **documented(401, 403, 421, 422, 429, 500, 503)},
 )
 def list_all(
     desk: AtDesk,
     caller: Reader,
     response: Response,
     state: Annotated[VideoState | None, Query(description="only videos in this state")] = None,
-    subject: Annotated[str | None, Query(pattern=f"^{ASSET_ID}$", description="only of this patient")] = None,
+    subject: OfPatient = None,
     after: Annotated[str | None, Query(pattern=f"^{ASSET_ID}$", description="id of the last video seen")] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="videos per page")] = 50,
 ) -> VideoList:
@@ -43,16 +44,17 @@ def list_all(
 
     Follow the Link header, or pass ``next_after``.
     """
-    page = list_videos(
-        desk.container.door.videos, state=state, sight=sight_of(caller), subject=subject, after=after, limit=limit
-    )
-    if page.next_after:
-        asked = {"after": page.next_after, "limit": limit}
-        asked |= {"state": state.value} if state else {}
-        asked |= {"subject": subject} if subject else {}
-        # relative to the request's own address: right behind any proxy, and nothing of the Host header comes back
-        response.headers["Link"] = f'<?{urlencode(asked)}>; rel="next"'
+    question = Question(state, sight_of(caller), subject, after, limit)
+    page = list_videos(desk.container.door.videos, question)
+    tell_next(response, question, page.next_after)
     return page
+
+
+def tell_next(response: Response, question: Question, after: str | None) -> None:
+    """The Link header, when there is a next page."""
+    if after:
+        # relative to the request's own address: right behind any proxy, and nothing of the Host header comes back
+        response.headers["Link"] = f'<?{urlencode({"after": after} | question.as_query)}>; rel="next"'
 
 
 @at(
@@ -64,7 +66,7 @@ def list_all(
     responses={
         200: {"headers": TAG},
         304: {"description": "Not Modified: the tag in If-None-Match is still right"},
-        **_OF_ONE,
+        **OF_ONE,
     },
 )
 def show_one(
@@ -82,7 +84,7 @@ def show_one(
     "/api/videos/{asset_id}/cancel/",
     operation_id="cancelVideo",
     summary="Cancel a video's work",
-    responses={**_OF_ONE, **documented(400, 409)},
+    responses={**OF_ONE, **documented(400, 409)},
     openapi_extra={"parameters": [PARAMETER]},
 )
 def cancel(desk: AtDesk, video: SeenVideo, caller: Writer, while_in: WhileIn) -> VideoSummary:
@@ -96,7 +98,7 @@ def cancel(desk: AtDesk, video: SeenVideo, caller: Writer, while_in: WhileIn) ->
     "/api/videos/{asset_id}/retry/",
     operation_id="retryVideo",
     summary="Start again what failed, was cancelled or quarantined",
-    responses={**_OF_ONE, **documented(400, 409)},
+    responses={**OF_ONE, **documented(400, 409)},
     openapi_extra={"parameters": [PARAMETER]},
 )
 def retry(desk: AtDesk, video: SeenVideo, caller: Writer, while_in: WhileIn) -> VideoSummary:

@@ -1,6 +1,8 @@
-"""What the gateway tells about videos: reads the catalogue and composes the answers, without HTTP."""
+"""What the gateway tells about videos and pictures: reads the catalogue and composes the answers, without HTTP."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from opendrape.domain.reasons import REASONS, explain
 from opendrape.domain.states import API_NAMES, AssetState
@@ -8,36 +10,72 @@ from opendrape.domain.work import ArtefactKind, Asset, Chunk
 from opendrape.ports.catalogue import Catalogue
 from opendrape.ports.video_shelf import Standing, VideoFilter, VideoShelf
 from opendrape_gateway.progress import asset_progress
-from opendrape_gateway.schemas import ChunkAnswer, MediaAnswer, PolicyAnswer, Video, VideoList, VideoState, VideoSummary
+from opendrape_gateway.schemas import (
+    ChunkAnswer,
+    Image,
+    ImageList,
+    MediaAnswer,
+    PictureAnswer,
+    PolicyAnswer,
+    Video,
+    VideoList,
+    VideoState,
+    VideoSummary,
+)
 from opendrape_gateway.sight import Sight
 
 
-def list_videos(
-    shelf: VideoShelf,
-    *,
-    state: VideoState | None,
-    sight: Sight,
-    subject: str | None,
-    after: str | None,
-    limit: int,
-) -> VideoList:
-    """One page in id order, after the id ``after``. One name of the API may stand for several internal states."""
-    internal = tuple(one for one in AssetState if API_NAMES[one] == state)
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a list is asked for. One name of the API may stand for several internal states."""
+
+    state: VideoState | None
+    sight: Sight
+    subject: str | None
+    after: str | None
+    limit: int
+
+    @property
+    def as_query(self) -> dict[str, str]:
+        """How the next page's address says it, but for where it starts."""
+        asked = {"limit": str(self.limit)}
+        asked |= {"state": self.state.value} if self.state else {}
+        return asked | ({"subject": self.subject} if self.subject else {})
+
+
+def list_videos(shelf: VideoShelf, question: Question) -> VideoList:
+    """One page of videos in id order, after the id ``after``."""
+    page, next_after = _page(shelf, question, pictures=False)
+    return VideoList(videos=page, next_after=next_after)
+
+
+def list_images(shelf: VideoShelf, question: Question) -> ImageList:
+    """The same of pictures."""
+    page, next_after = _page(shelf, question, pictures=True)
+    return ImageList(images=page, next_after=next_after)
+
+
+def _page(shelf: VideoShelf, question: Question, *, pictures: bool) -> tuple[list[VideoSummary], str | None]:
     wanted = VideoFilter(
-        states=internal,
-        owner=sight.owner,
-        whoever_brought_it=sight.whoever_brought_it,
-        subject_id=subject,
-        after=after,
-        limit=limit + 1,
+        states=tuple(one for one in AssetState if API_NAMES[one] == question.state),
+        owner=question.sight.owner,
+        whoever_brought_it=question.sight.whoever_brought_it,
+        subject_id=question.subject,
+        after=question.after,
+        limit=question.limit + 1,
+        pictures=pictures,
     )
     found = shelf.page(wanted)
-    page, more = found[:limit], len(found) > limit
+    page, more = found[: question.limit], len(found) > question.limit
     standings = shelf.standings([asset for asset in page if API_NAMES[asset.state] != VideoState.COMPLETED])
-    return VideoList(
-        videos=[_summary(asset, standings.get(asset.asset_id)) for asset in page],
-        next_after=page[-1].asset_id if more else None,
-    )
+    summaries = [_summary(asset, standings.get(asset.asset_id)) for asset in page]
+    return summaries, page[-1].asset_id if more else None
+
+
+def show_image(catalogue: Catalogue, shelf: VideoShelf, asset: Asset) -> Image:
+    """One picture in full."""
+    media = catalogue.media_info(asset.asset_id)
+    return Image(**summary_of(shelf, asset).model_dump(), media=PictureAnswer.of(media) if media else None)
 
 
 def show_video(catalogue: Catalogue, shelf: VideoShelf, asset: Asset) -> Video:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from opendrape.domain.policy import Policy, PolicyRef
+from opendrape.domain.pseudonym import is_picture
 from opendrape.domain.timeline import Timeline
 from opendrape.domain.work import Artefact, ArtefactKind, Chunk, Lease, Planned, WorkKind
-from opendrape.errors import BlobConflict, ChildCrashed
+from opendrape.errors import BlobConflict, ChildCrashed, SourceChanged
 from opendrape.ledger.worker import Progress
 from opendrape.logging import get_log
 from opendrape.media.probing import Probed, probe_in_child
@@ -57,6 +58,8 @@ class PlanHandler:
         timeline = probed.timeline
         if probed.media.frame_count != len(timeline):
             raise ChildCrashed(reason="child_protocol")
+        if probed.media.is_still != is_picture(lease.asset_id):
+            raise SourceChanged("a picture was registered as a video, or a video as a picture")
         stored = self._store(f"timelines/{lease.asset_id}.bin", timeline)
         progress(1.0)
         return Planned(

@@ -11,6 +11,7 @@ from opendrape.errors import NotFound
 from opendrape.ports.catalogue import Catalogue, NewAsset
 from opendrape.ports.key_map import KeyMap, SourceRecord
 from opendrape_ingest.discover import Found
+from opendrape_ingest.recognise import holds_picture
 from opendrape_ingest.record_number import RecordNumberRule
 from opendrape_ingest.result import ScannedFile, Status
 
@@ -38,7 +39,9 @@ class Register:
         ``original_name``: what an uploaded file was called; the record number is looked for there then.
         """
         path = self.root / found.relative
-        asset_id = self.key_map.asset_pseudonym(content_sha256)
+        asset_id = self.key_map.find_asset(content_sha256) or self.key_map.asset_pseudonym(
+            content_sha256, is_picture=holds_picture(self.root, found.relative)
+        )
         record_number = self.record_number.find(PurePath(original_name) if original_name else found.relative)
         subject_id = self.key_map.subject_pseudonym(record_number) if record_number else None
         record = SourceRecord(

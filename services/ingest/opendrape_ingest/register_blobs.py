@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from opendrape.domain.policy import PolicyRef
+from opendrape.media.kinds import HEAD_BYTES, sniff
 from opendrape.ports.catalogue import Catalogue, NewAsset
 from opendrape.ports.key_map import KeyMap, SourceRecord
 from opendrape.ports.originals import Original, Originals
@@ -40,7 +41,9 @@ class RegisterBlobs:
     def take_in(self, original: Original) -> TakenIn:
         """Digest (only when this version is not known yet), pseudonym, source record, ledger row."""
         record = self._record(original)
-        asset_id = self.key_map.asset_pseudonym(record.content_sha256)
+        asset_id = self.key_map.find_asset(record.content_sha256) or self.key_map.asset_pseudonym(
+            record.content_sha256, is_picture=sniff(self.originals.head(original, HEAD_BYTES)).is_still
+        )
         subject_id = self.key_map.subject_pseudonym(record.record_number) if record.record_number else None
         if self.key_map.known_source(record.path) != (asset_id, record):
             self.key_map.remember_source(asset_id, record, subject_id=subject_id)

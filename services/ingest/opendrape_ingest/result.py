@@ -16,7 +16,7 @@ class Status(StrEnum):
     KNOWN = "known"  # this content is in the catalogue under this policy
     DUPLICATE = "duplicate"  # the same content as another file of this scan
     DEFERRED = "deferred"  # still growing; the next scan looks again
-    UNSUPPORTED = "unsupported"  # not a video
+    UNSUPPORTED = "unsupported"  # neither a video nor a picture that is taken in
     IGNORED = "ignored"  # hidden, temporary, a link: never read
     FAILED = "failed"  # should have been read and could not
 

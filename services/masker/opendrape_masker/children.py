@@ -36,9 +36,10 @@ def run_mask_child(
     regions: tuple[MarkedRegion, ...] = (),
     confirmed: tuple[ConfirmedInterval, ...] = (),
 ) -> MaskAnswer:
-    """Mask one chunk of the open source in a child; its files are in ``folder`` afterwards."""
+    """Mask one chunk of the open source, or one picture, in a child; its files are in ``folder`` afterwards."""
     policy.audio.check_complete()
-    _check_encoder(policy)
+    if not media.is_still:
+        _check_encoder(policy)
     with inference_line(settings, policy.roles) as remote:
         order = MaskOrder(
             descriptor=descriptor,
@@ -60,7 +61,8 @@ def run_mask_child(
         )
         limits = child_limits(settings, folder, (timeline, order.models_dir, *order.model_repository))
         passed = (descriptor, *((remote.requests, remote.answers) if remote else ()))
-        answer = _run("opendrape_masker.chunk_child", order.model_dump(mode="json"), limits, on_progress, passed)
+        module = "opendrape_masker.stills.still_child" if media.is_still else "opendrape_masker.chunk_child"
+        answer = _run(module, order.model_dump(mode="json"), limits, on_progress, passed)
     return MaskAnswer.model_validate(answer)
 
 

@@ -13,6 +13,7 @@ from opendrape.domain.regions import MaskReport
 from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Chunk, ChunkMasked, Lease, Outcome, WorkKind
 from opendrape.errors import MediaRefused, PermanentError
 from opendrape.ledger.worker import Progress
+from opendrape.media.stills.removed import removed_from_still
 from opendrape_masker.children import run_assemble_child, run_mask_child, scratch_folder
 from opendrape_masker.frames.handling import FrameExport
 from opendrape_masker.parts import MaskerParts
@@ -70,6 +71,22 @@ class MaskHandler:
         self.parts.sources.verify_digest(lease.asset_id, self.parts.catalogue.asset(lease.asset_id).content_sha256)
 
     def _assemble(self, lease: Lease, progress: Progress) -> Assembled:
+        if self._media(lease).is_still:
+            return self._take_over_picture(lease)
+        return self._join(lease, progress)
+
+    def _take_over_picture(self, lease: Lease) -> Assembled:
+        """A picture is one piece: the file that was checked when it was masked, byte for byte."""
+        (chunk,), report, media = self._planned_chunks(lease), self._reviewed(lease), self._media(lease)
+        with opened_chunk(self.parts.work_blobs, chunk) as path:
+            with blaming_damaged_chunks(self.parts.work_blobs, [chunk], [path]):
+                self._verify_source(lease)
+            name = f"masked/{lease.asset_id}/{lease.policy.label}-{chunk.sha256[:16]}{media.output_ending}"
+            blob = put_result(self.parts.work_blobs, name, path, sha256=chunk.sha256)
+        artefact = Artefact(ArtefactKind.MASKED, blob.name, blob.sha256, blob.size_bytes)
+        return Assembled(artefact=artefact, md5=blob.md5, report=report, scrub=removed_from_still(media))
+
+    def _join(self, lease: Lease, progress: Progress) -> Assembled:
         chunks, masked = self._planned_chunks(lease), self._reviewed(lease)
         with ExitStack() as open_files:
             folder = open_files.enter_context(scratch_folder(self.parts.settings))

@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from opendrape.adapters.local_blobs import LocalBlobStore
 from opendrape.domain.body_review import check_nothing_awaits_review
+from opendrape.domain.media_info import STILL_ENDINGS, MediaInfo
 from opendrape.domain.policy import Policy
 from opendrape.domain.regions import MarkedRegion, MaskReport
 from opendrape.domain.scene_facts import ConfirmedInterval
 from opendrape.domain.timeline import FrameSpan, Timeline
-from opendrape.errors import MediaRefused
+from opendrape.errors import MediaRefused, PermanentError
 from opendrape.media.probing import probe_in_child
 from opendrape.settings import Settings
 from opendrape_masker.children import run_assemble_child, run_mask_child, scratch_folder
 from opendrape_masker.preview.making import make_preview
 from opendrape_masker.preview.orders import PreviewWish
 from opendrape_masker.reports import summed
+
+_OTHER_ENDINGS: Final = MappingProxyType({"jpeg": (".jpeg",), "tiff": (".tiff",)})
 
 
 def mask_file(
@@ -33,7 +38,7 @@ def mask_file(
     preview: PreviewWish | None = None,
     on_masked: Callable[[MaskReport], None] = lambda _report: None,
 ) -> MaskReport:
-    """Mask ``source`` into ``output`` (MP4). Nothing appears at ``output`` unless every check passed.
+    """Mask ``source`` into ``output``: MP4, or a picture of its family; only after every check passed.
 
     A ``preview`` is drawn from the finished file; ``on_masked`` gets the report before anything is held back.
 
@@ -62,6 +67,8 @@ def _mask_open(
     on_masked: Callable[[MaskReport], None],
 ) -> MaskReport:
     probed = probe_in_child(descriptor, settings)
+    if probed.media.is_still:
+        _check_still(output, probed.media, preview)
     spans = probed.timeline.chunks(policy.chunk_seconds)
     with scratch_folder(settings) as folder:
         timeline = _stored(probed.timeline, folder)
@@ -85,6 +92,10 @@ def _mask_open(
         report = summed([answer.report for answer in answers])
         on_masked(report)
         check_nothing_awaits_review(report, policy)
+        if probed.media.is_still:
+            (answer,) = answers
+            LocalBlobStore(output.parent.absolute()).put(output.name, answer.path, sha256=answer.sha256)
+            return report
         joined = run_assemble_child(
             settings,
             chunks=tuple(answer.path for answer in answers),
@@ -108,6 +119,17 @@ def _mask_open(
                 folder=_sub_folder(folder, len(spans)),
             )
     return report.model_copy(update={"sound": joined.sound})
+
+
+def _check_still(output: Path, media: MediaInfo, preview: PreviewWish | None) -> None:
+    """A picture stays of its family, whatever the output is called, and needs no contact sheet."""
+    if preview is not None:
+        raise PermanentError(
+            "a contact sheet is for videos; a masked picture shows itself", reason="preview_of_picture"
+        )
+    wanted = STILL_ENDINGS[media.container]
+    if output.suffix.lower() not in (wanted, *_OTHER_ENDINGS.get(media.container, ())):
+        raise PermanentError(f"the picture stays what it is: name the output *{wanted}", reason="output_ending")
 
 
 def _stored(timeline: Timeline, folder: Path) -> Path:

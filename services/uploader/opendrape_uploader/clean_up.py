@@ -17,7 +17,9 @@ from opendrape.ports.clock import Clock
 from opendrape_uploader.stored import every_asset
 
 # ASSET/ASSET_POLICY-DIGEST.mp4 or .receipt.json: what this uploader writes, and nothing else
-_OURS: Final = re.compile(r"(?P<asset>[A-Za-z0-9-]+)/(?P=asset)_[A-Za-z0-9._-]+?(\.receipt\.json|\.mp4)", re.ASCII)
+_OURS: Final = re.compile(
+    r"(?P<asset>[A-Za-z0-9-]+)/(?P=asset)_[A-Za-z0-9._-]+?(\.receipt\.json|\.mp4|\.jpg|\.png|\.webp|\.tif)", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)

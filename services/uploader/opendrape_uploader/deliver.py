@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import ClassVar, Final, TypeGuard
 
+from opendrape.domain.media_info import STILL_ENDINGS
 from opendrape.domain.work import Artefact, ArtefactKind, Assembled, Delivered, Lease, WorkKind
 from opendrape.errors import BlobConflict, NotFound, PermanentError, StorageUnavailable
 from opendrape.ledger.worker import Progress
@@ -62,7 +64,7 @@ class DeliverHandler:
     def _publish(self, lease: Lease, assembled: Assembled) -> StoredBlob:
         masked = assembled.artefact
         self._refuse_another_output(lease, masked)
-        output = self._copy(output_name(lease), masked)
+        output = self._copy(output_name(lease, masked), masked)
         if (output.sha256, output.md5, output.size_bytes) != (masked.sha256, assembled.md5, masked.size_bytes):
             raise PermanentError("the output is not what the catalogue knows", reason="output_differs")
         return output
@@ -137,9 +139,11 @@ class DeliverHandler:
         return write_signed(receipt, self._key)
 
 
-def output_name(lease: Lease) -> str:
-    """Where the output is at the destination: pseudonym and policy, no identity."""
-    return f"{lease.asset_id}/{lease.asset_id}_{lease.policy.label}.mp4"
+def output_name(lease: Lease, masked: Artefact) -> str:
+    """Where the output is at the destination: pseudonym and policy, no identity; it ends as the masked file does."""
+    ending = PurePosixPath(masked.name).suffix
+    ending = ending if ending in STILL_ENDINGS.values() else ".mp4"
+    return f"{lease.asset_id}/{lease.asset_id}_{lease.policy.label}{ending}"
 
 
 def receipt_name(lease: Lease) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from opendrape.errors import OpenDrapeError, StorageUnavailable
@@ -53,7 +53,7 @@ def upload(receipts: list[Path], destination: BlobStore, *, public_key: Path, dr
 
 def _send(receipt: Path, name: str, sha256: str, destination: BlobStore, *, dry_run: bool) -> str:
     # the receipt's signature covers the name; the store refuses anything that is no blob name
-    receipt_name = name.removesuffix(".mp4") + RECEIPT_ENDING
+    receipt_name = name.removesuffix(PurePosixPath(name).suffix) + RECEIPT_ENDING
     there = all(_is_there(destination, wanted, dry_run=dry_run) for wanted in (name, receipt_name))
     if dry_run:
         return _THERE if there else _PLANNED

@@ -27,7 +27,7 @@ from opendrape.ports.uploads import NewUpload, Quota
 from opendrape.settings import AccessSettings, DoorSettings
 from opendrape_gateway.composition import create_app
 from tests.fakes.door import whole_container
-from tests.fakes.gateway import ADMIN_KEY, NOBODY, POLICY, ask, asset_id, register
+from tests.fakes.gateway import ADMIN_KEY, NOBODY, POLICY, ask, asset_id, picture_id, register
 
 EVERYBODY = frozenset(Role)
 ADMIN = frozenset({Role.ADMIN})
@@ -57,6 +57,13 @@ def _video(container: Any, owner: str) -> dict[str, str]:
     register(container.catalogue, number)
     container.door.owners.add(asset_id(number), owner)
     return {"asset_id": asset_id(number)}
+
+
+def _image(container: Any, owner: str) -> dict[str, str]:
+    number = next(_NUMBERS)
+    register(container.catalogue, number, name=picture_id)
+    container.door.owners.add(picture_id(number), owner)
+    return {"asset_id": picture_id(number)}
 
 
 def _segment(container: Any, owner: str) -> dict[str, str]:
@@ -106,6 +113,7 @@ _MARK = {"label": "x", "start_frame": 0, "end_frame": 9}
 _TUS = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
 _LOOK = Rule(EVERYBODY, owned=_video)
 _CHANGE = Rule(EVERYBODY, Scope.WRITE, owned=_video)
+_LOOK_AT_IMAGE, _CHANGE_IMAGE = replace(_LOOK, owned=_image), replace(_CHANGE, owned=_image)
 _ADMINS = Rule(ADMIN, Scope.ADMIN)
 RULES: dict[str, Rule] = {
     "GET /health": OPEN,
@@ -124,6 +132,15 @@ RULES: dict[str, Rule] = {
     "PUT /api/videos/{asset_id}/regions/": replace(_CHANGE, body={"regions": []}),
     "GET /api/videos/{asset_id}/report/": replace(_LOOK, may_lack=True),
     "GET /api/videos/{asset_id}/receipt/": replace(_LOOK, scope=Scope.DOWNLOAD, may_lack=True),
+    "GET /api/images/": Rule(EVERYBODY),
+    "POST /api/images/": Rule(EVERYBODY, Scope.WRITE),
+    "GET /api/images/{asset_id}/": _LOOK_AT_IMAGE,
+    "POST /api/images/{asset_id}/cancel/": _CHANGE_IMAGE,
+    "POST /api/images/{asset_id}/retry/": _CHANGE_IMAGE,
+    "GET /api/images/{asset_id}/regions/": _LOOK_AT_IMAGE,
+    "PUT /api/images/{asset_id}/regions/": replace(_CHANGE_IMAGE, body={"regions": []}),
+    "GET /api/images/{asset_id}/report/": replace(_LOOK_AT_IMAGE, may_lack=True),
+    "GET /api/images/{asset_id}/receipt/": replace(_LOOK_AT_IMAGE, scope=Scope.DOWNLOAD, may_lack=True),
     "GET /api/videos/{asset_id}/progress/": _LOOK,
     "GET /api/videos/{asset_id}/timeline/": _LOOK,
     "GET /api/videos/{asset_id}/events/": _LOOK,

@@ -15,7 +15,7 @@ import pytest
 from opendrape.adapters.key_map import open_key_map
 from opendrape.adapters.sql.catalogue import open_catalogue
 from opendrape.domain.policy import Policy
-from opendrape.domain.pseudonym import Scheme
+from opendrape.domain.pseudonym import Scheme, is_picture
 from opendrape.domain.states import AssetState
 from opendrape.domain.work import Failure, RetryRule, WorkKind
 from opendrape.errors import CatalogueUnavailable, ConfigurationError, Disposition
@@ -104,7 +104,8 @@ def test_every_file_is_taken_in_or_listed_with_a_reason(site):
     """I-02: by content, case-insensitive; I-03: strange names; I-05: zero length is a failure and the run goes on."""
     site.put("with space % # { } æøå ' \" \n.MP4", b"1")
     site.put("no ending", b"2")
-    site.put("image.jpg", head=b"\xff\xd8\xff\xe0")
+    site.put("picture", head=b"\xff\xd8\xff\xe0")
+    site.put("image.bmp", head=b"BM")
     site.put("notes.txt", b"words", head=b"")
     site.put("list.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n", head=b"")
     site.put("empty.mp4", head=b"")
@@ -113,15 +114,16 @@ def test_every_file_is_taken_in_or_listed_with_a_reason(site):
     assert site.statuses() == {
         "with space % # { } æøå ' \" \n.MP4": "new",
         "no ending": "new",
-        "image.jpg": "unsupported image_not_supported",
+        "picture": "new",
+        "image.bmp": "unsupported image_not_supported",
         "notes.txt": "unsupported not_a_video",
         "list.mp4": "failed playlist_refused",
         "empty.mp4": "failed empty_file",
         ".hidden.mp4": "ignored hidden",
         "link.mp4": "ignored symbolic_link",
     }
-    assert len(site.catalogue.assets()) == 2
-    assert site.catalogue.queue_depth()[WorkKind.PLAN] == 2
+    assert sorted(is_picture(asset.asset_id) for asset in site.catalogue.assets()) == [False, False, True]
+    assert site.catalogue.queue_depth()[WorkKind.PLAN] == 3
 
 
 def test_known_content_is_skipped_without_waiting_or_reading(site):

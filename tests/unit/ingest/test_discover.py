@@ -143,7 +143,8 @@ def test_a_source_that_is_not_there_is_named_by_its_reason_only(tmp_path):
         (b"", ".txt", "empty_file", False),
         (b"#EXTM3U\nsecret.mp4\n", ".MP4", "playlist_refused", True),
         (b"plain words", ".txt", "not_a_video", False),
-        (b"\x89PNG\r\n\x1a\n", ".png", "image_not_supported", False),
+        (b"BM", ".bmp", "image_not_supported", False),
+        (b"plain words", ".JPG", "not_a_video", True),
     ],
 )
 def test_content_decides_and_the_name_only_how_loudly(head, ending, reason, failed):

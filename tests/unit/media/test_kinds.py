@@ -22,10 +22,10 @@ _TS = (b"\x47" + bytes(187)) * 4
         (_TS, Kind.MPEG_TS, None),
         (bytes(4) + b"\x47" + bytes(191) + b"\x47" + bytes(191) + b"\x47", Kind.MPEG_TS, None),
         (b"\x00\x00\x01\xba" + bytes(20), Kind.MPEG_PS, None),
-        (b"\xff\xd8\xff\xe0", Kind.STILL_IMAGE, "image_not_supported"),
-        (b"\x89PNG\r\n\x1a\n", Kind.STILL_IMAGE, "image_not_supported"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", Kind.STILL_IMAGE, "image_not_supported"),
-        (b"II*\0", Kind.STILL_IMAGE, "image_not_supported"),
+        (b"\xff\xd8\xff\xe0", Kind.JPEG, None),
+        (b"\x89PNG\r\n\x1a\n", Kind.PNG, None),
+        (b"RIFF\0\0\0\0WEBPVP8 ", Kind.WEBP, None),
+        (b"II*\0", Kind.TIFF, None),
         (b"\0\0\0\x18ftypheic", Kind.STILL_IMAGE, "image_not_supported"),
         (b"GIF89a", Kind.ANIMATION, "unsupported_container"),
         (b"OggS", Kind.OTHER_VIDEO, "unsupported_container"),
@@ -43,9 +43,10 @@ def test_the_first_bytes_decide(head: bytes, kind: Kind, refusal: str | None) ->
     """I-02: recognised by content, and every other kind has a reason of its own."""
     assert sniff(head) is kind
     assert kind.refusal == refusal
-    assert kind.is_video == (refusal is None)
+    assert (kind.is_video or kind.is_still) == (refusal is None)
 
 
 def test_every_kind_is_either_opened_or_refused_with_a_reason() -> None:
     """I-02: never silently skipped."""
-    assert all(kind.is_video != bool(kind.refusal) for kind in Kind)
+    assert all((kind.is_video or kind.is_still) != bool(kind.refusal) for kind in Kind)
+    assert not any(kind.is_video and kind.is_still for kind in Kind)

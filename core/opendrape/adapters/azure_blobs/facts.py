@@ -15,7 +15,10 @@ from azure.storage.blob import BlobProperties, ContentSettings
 STATE: Final = "opendrape"
 WRITTEN: Final = "written"
 VERIFIED: Final = "verified"
-_TYPES: Final = {".mp4": "video/mp4", ".json": "application/json", ".png": "image/png", ".html": "text/html"}
+_TYPES: Final = {
+    **{".mp4": "video/mp4", ".json": "application/json", ".html": "text/html"},
+    **{".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".tif": "image/tiff"},
+}
 
 
 @dataclass(frozen=True, slots=True)

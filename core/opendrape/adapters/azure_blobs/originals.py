@@ -18,6 +18,8 @@ class AzureOriginals(Originals):
 
     def head(self, original: Original, count: int) -> bytes:
         blob = self._same(original)
+        if not original.size_bytes:
+            return b""  # no range of nothing can be asked for
         try:
             return self._raw.range(blob, 0, min(count, original.size_bytes))
         except StorageUnavailable as error:

@@ -25,7 +25,7 @@ from opendrape.ports.key_map import KeyMap, Revealed, RotationPreview, SourceRec
 
 _CHECK: Final = "opendrape"
 _WHOLE_MAP: Final = "key-map"
-_KIND: Final = {Subject.ASSET: Kind.ASSET, Subject.PATIENT: Kind.SUBJECT}
+_KIND: Final = {Subject.ASSET: Kind.ASSET, Subject.PICTURE: Kind.ASSET, Subject.PATIENT: Kind.SUBJECT}
 
 
 def open_key_map(
@@ -99,9 +99,9 @@ class SqliteKeyMap(KeyMap):
         """Close the file; a second call does nothing."""
         self._rows.close()
 
-    def asset_pseudonym(self, content_sha256: str) -> str:
+    def asset_pseudonym(self, content_sha256: str, *, is_picture: bool = False) -> str:
         """See the port."""
-        return self._pseudonym(Subject.ASSET, content_sha256)
+        return self._pseudonym(Subject.PICTURE if is_picture else Subject.ASSET, content_sha256)
 
     def find_asset(self, content_sha256: str) -> str | None:
         """See the port."""

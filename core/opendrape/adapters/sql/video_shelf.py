@@ -12,6 +12,7 @@ from opendrape.adapters.sql.rows import asset_of
 from opendrape.adapters.sql.store import SqlStore, planned_anew
 from opendrape.adapters.sql.tables import artefacts, assets, audit_events, chunks, work_items
 from opendrape.adapters.sql.upload_tables import asset_owners
+from opendrape.domain.pseudonym import PICTURES_FROM
 from opendrape.domain.states import AssetState, WorkState
 from opendrape.domain.work import ArtefactKind, Asset, WorkKind
 from opendrape.ports.video_shelf import Glance, Standing, VideoEvent, VideoFilter, VideoShelf
@@ -111,6 +112,7 @@ def _page(which: VideoFilter, states: tuple[AssetState, ...]) -> Select[Any]:
         query = query.where(assets.c.state.in_(states))
     if which.subject_id is not None:
         query = query.where(assets.c.subject_id == which.subject_id)
+    query = query.where(key >= PICTURES_FROM if which.pictures else key < PICTURES_FROM)
     if which.after is not None:
         query = query.where(key > which.after)
     return query.order_by(key)

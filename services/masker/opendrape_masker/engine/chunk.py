@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from opendrape.domain.policy import DetectRule, ResidualRule, Role
+from opendrape.domain.policy import DetectRule, Policy, ResidualRule, Role
 from opendrape.domain.regions import CheckResult, MarkedRegion, MaskReport, ModelUse, ResidualFinding
 from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import ResidualFound
@@ -125,7 +125,7 @@ class ChunkMasker:
     def _remasked(self) -> list[MarkedRegion]:
         """What the second look found stays masked up to its neighbouring looks, whatever the detectors say now."""
         rules = {str(rule.role): rule for rule in self.job.policy.residual}
-        return [_marked(f, self._around(f.frame, rules[f.role])) for f in self._findings]
+        return [marked_around(f, self._around(f.frame, rules[f.role])) for f in self._findings]
 
     def _around(self, frame: int, rule: ResidualRule) -> FrameSpan:
         """Everything up to the neighbouring second looks: what was missed at one was missed near it."""
@@ -191,7 +191,7 @@ class ChunkMasker:
             tracks=facts.tally.tracks,
             things=facts.tally.things,
             accounts=facts.tally.accounts,
-            models=tuple(self._models()),
+            models=tuple(models_used(self.job.policy, self.detector_for)),
             checks=checks.model_copy(update={"remasked_rounds": rounds}),
             duration_seconds=shown_at(self.job.timeline, span.end) - shown_at(self.job.timeline, span.start),
             found=found,
@@ -202,29 +202,30 @@ class ChunkMasker:
             peak_memory_bytes=peak_memory_bytes(),
         )
 
-    def _models(self) -> list[ModelUse]:
-        uses = []
-        rules: tuple[DetectRule | ResidualRule, ...] = (*self.job.policy.detect, *self.job.policy.residual)
-        for rule in rules:
-            detector = self.detector_for(rule)
-            first = isinstance(rule, DetectRule)
-            uses.append(
-                ModelUse(
-                    role=str(rule.role),
-                    model=detector.model.name,
-                    sha256=detector.model.sha256,
-                    purpose="detect" if first else "residual",
-                    long_side_pixels=rule.long_side_pixels
-                    if isinstance(rule, DetectRule)
-                    else (rule.long_side_pixels,),
-                )
+
+def models_used(policy: Policy, detector_for: DetectorFor) -> list[ModelUse]:
+    """Which weights a policy's rules look with, and what for."""
+    uses = []
+    rules: tuple[DetectRule | ResidualRule, ...] = (*policy.detect, *policy.residual)
+    for rule in rules:
+        detector = detector_for(rule)
+        first = isinstance(rule, DetectRule)
+        uses.append(
+            ModelUse(
+                role=str(rule.role),
+                model=detector.model.name,
+                sha256=detector.model.sha256,
+                purpose="detect" if first else "residual",
+                long_side_pixels=rule.long_side_pixels if isinstance(rule, DetectRule) else (rule.long_side_pixels,),
             )
-            if isinstance(detector, SecondOpinion):
-                uses.append(detector.advice)
-        return uses
+        )
+        if isinstance(detector, SecondOpinion):
+            uses.append(detector.advice)
+    return uses
 
 
-def _marked(finding: ResidualFinding, span: FrameSpan) -> MarkedRegion:
+def marked_around(finding: ResidualFinding, span: FrameSpan) -> MarkedRegion:
+    """What the second look saw as a region to be masked, a quarter larger on each side."""
     across, down = round(finding.width * _FINDING_GROWTH), round(finding.height * _FINDING_GROWTH)
     x, y = max(0, finding.x - across), max(0, finding.y - down)
     return MarkedRegion(

@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 
 from opendrape.errors import FidelityBroken
-from opendrape.media.reader import Picture
 from opendrape_masker.engine.paint import Painter
-from opendrape_masker.engine.pictures import Array, plane_array
+from opendrape_masker.engine.pictures import Array, Shown, plane_array
 from opendrape_masker.engine.regions import Painted, PixelRect, inside_of, part_of
 from opendrape_masker.engine.traces import is_plainly_changed, is_what_was_painted, shows_the_source, traces
 
@@ -18,7 +17,7 @@ _SOLID_TOLERANCE = 24  # levels of 8 bit that an encoder may bend a solid area's
 _SOLID_SHARE = 0.9
 
 
-def prove_masks(picture: Picture, painted: Sequence[Painted], painter: Painter) -> int:
+def prove_masks(picture: Shown, painted: Sequence[Painted], painter: Painter) -> int:
     """Number of regions looked at. Raises ``FidelityBroken`` when one is not what was painted or shows the source."""
     planes = [plane_array(plane) for plane in picture.planes[:3]]
     for place, region in enumerate(painted):

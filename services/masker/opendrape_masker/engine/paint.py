@@ -9,10 +9,9 @@ import numpy as np
 
 from opendrape.domain.mask_rule import ALL_LABELS, SMALLEST_COSMETIC_PIXELS, Effect, Look, MaskRule, Shape
 from opendrape.domain.media_info import MediaInfo
-from opendrape.media.reader import Picture
 from opendrape_masker.engine.boxes import Box
 from opendrape_masker.engine.effects import cell_grid, repainted
-from opendrape_masker.engine.pictures import Array, plane_array
+from opendrape_masker.engine.pictures import Array, Paintable, plane_array
 from opendrape_masker.engine.regions import (
     Painted,
     PixelRect,
@@ -99,7 +98,7 @@ class Painter:
         # solid colour comes last: nothing may be smeared over it
         return sorted(kept, key=lambda rect: not self.coat_of(rect).effect.is_cosmetic)
 
-    def paint(self, picture: Picture, rectangles: Sequence[PixelRect]) -> list[Painted]:
+    def paint(self, picture: Paintable, rectangles: Sequence[PixelRect]) -> list[Painted]:
         """Paint the regions on every plane; samples that a region touches only partly are painted too.
 
         Returns what was painted, for the evidence. A region that a cosmetic effect would hardly change is painted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -14,6 +14,25 @@ from opendrape.media.reader import Picture, Plane
 from opendrape_masker.engine.boxes import Box
 
 Array = NDArray[Any]
+
+
+class Shown(Protocol):
+    """Anything with pixels in planes: luma first, then two of chroma unless it is grey."""
+
+    @property
+    def planes(self) -> tuple[Plane, ...]:
+        """Read-only views."""
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits per sample that are used."""
+
+
+class Paintable(Protocol):
+    """Anything whose planes can be painted on."""
+
+    def writable_planes(self) -> tuple[Plane, ...]:
+        """Writable views."""
 
 
 @dataclass(frozen=True, slots=True)

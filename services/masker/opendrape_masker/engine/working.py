@@ -56,7 +56,7 @@ class Working:
         """Survey the video. ``MediaRefused`` when the policy's device profile is made for another picture size."""
         confirmed = (*confirmed, *job.policy.out_of_body.confirmed)
         fixed = (*job.regions, *device_regions(job.policy.device, job.media))
-        scene = survey_scene(job, lambda: detectors(_text_rule(job.policy)), alive)
+        scene = survey_scene(job, lambda: detectors(text_rule(job.policy)), alive)
         ready = replace(
             job,
             policy=working_policy(job.policy),
@@ -116,7 +116,7 @@ def working_policy(policy: Policy) -> Policy:
     return policy.model_copy(update={"detect": tuple(_working_rule(policy, rule) for rule in policy.detect)})
 
 
-def _text_rule(policy: Policy) -> DetectRule:
+def text_rule(policy: Policy) -> DetectRule:
     """The policy's rule for text; a plain one when a sheet is all that text is looked for."""
     return next((rule for rule in policy.detect if rule.role is Role.TEXT), _PLAIN_TEXT)
 
