@@ -22,7 +22,7 @@ from opendrape_masker.detectors import Detector, TextLineReader
 from opendrape_masker.detectors.second_opinion import SecondOpinion
 from opendrape_masker.engine.checking import ChunkCheck
 from opendrape_masker.engine.intervals import bounded, shown_at, timed
-from opendrape_masker.engine.looking import Eye, Watch, watch_for
+from opendrape_masker.engine.looking import Eye, Watch, rules_for, watch_for
 from opendrape_masker.engine.render import Job, Renderer, RenderFacts
 from opendrape_masker.engine.second_look import SecondLook
 
@@ -110,7 +110,7 @@ class ChunkMasker:
 
     def _watches(self) -> list[Watch]:
         watches = []
-        for rule in self.job.policy.detect:
+        for rule in self._rules():
             watch = watch_for(rule, self.detector_for(rule), self.job.media, self.job.timeline)
             if rule.role is Role.OUT_OF_BODY:
                 watch.line.spared = self.job.spared
@@ -121,6 +121,9 @@ class ChunkMasker:
                 watch.second_intervals = tuple(self._around(f.frame, residual) for f in found)
             watches.append(watch)
         return watches
+
+    def _rules(self) -> list[DetectRule]:
+        return rules_for(self.job.media, self.job.policy.detect)
 
     def _remasked(self) -> list[MarkedRegion]:
         """What the second look found stays masked up to its neighbouring looks, whatever the detectors say now."""
@@ -204,7 +207,7 @@ class ChunkMasker:
 
     def _models(self) -> list[ModelUse]:
         uses = []
-        rules: tuple[DetectRule | ResidualRule, ...] = (*self.job.policy.detect, *self.job.policy.residual)
+        rules: tuple[DetectRule | ResidualRule, ...] = (*self._rules(), *self.job.policy.residual)
         for rule in rules:
             detector = self.detector_for(rule)
             first = isinstance(rule, DetectRule)
