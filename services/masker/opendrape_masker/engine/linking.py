@@ -238,7 +238,7 @@ class TrackLine:
             yield self._held(sighting, forward=False)
 
     def _may_end(self, sighting: Sighting, linked: Sighting | None, direction: Literal["after", "before"]) -> bool:
-        """True when nothing is linked, or what may be another thing: it is far away, or weak and the last after a sure one."""
+        """True when nothing is linked, or what may be another thing: far away, or weak and last after a certain one."""
         if linked is None or not self.is_kept(linked) or is_far(sighting, linked):
             return True
         if self.rule.motion is Motion.STATIC:
