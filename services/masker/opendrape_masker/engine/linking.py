@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from math import hypot
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from opendrape.domain.policy import DetectRule, Motion
 from opendrape.domain.things import Thing
 from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape_masker.engine.boxes import Box, centre_shift
+from opendrape_masker.engine.courses import courses
 from opendrape_masker.engine.likeness import affinities, is_far, leaps, plainly_moves
 from opendrape_masker.engine.passages import Passage
 from opendrape_masker.engine.regions import Target
@@ -27,7 +29,7 @@ from opendrape_masker.engine.sightings import Seen, Sighting, may_be_one
 _REPEATS = 3  # looks
 _NEAR_BORDER = 2.0  # sizes of the thing: what vanished this near a border went out there, however fast
 _AT_BORDER = 0.3  # sizes of the thing: what is seen this near a border is cut off by it, and reaches up to it
-_LONGEST_DRIFT = 4.0  # sizes of the thing
+_LONGEST_DRIFT = 2.0  # sizes of the thing, or up to the look that would have seen it
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,17 @@ class TrackLine:
             if self._tick(look) - self._tick(earlier) > self.reach.bridge or earlier not in self._by_look:
                 break  # also across a single frame shown longer than that: what is linked must be known in time
             self._link(self._by_look[earlier], fresh, steps=look - earlier)
+        if self.rule.motion is Motion.MOVING:
+            self._follow(look)
+
+    def _follow(self, look: int) -> None:
+        """Link what hurries on a straight course through the newest looks."""
+        first, second, third = (
+            self._by_look.get(n, []) if self._tick(look) - self._tick(max(n, 0)) <= self.reach.bridge else []
+            for n in (look - 2, look - 1, look)
+        )
+        for a, b, c in courses(first, second, third, self._tick):
+            a.after, b.before, b.after, c.before = b, a, c, b
 
     def final(self, tick: int) -> bool:
         """True when the masks of a frame at ``tick`` can no longer change."""
@@ -256,10 +269,11 @@ class TrackLine:
         length = max(self.reach.hold, to_look - 1)  # the neighbouring look itself saw nothing
         seen = self._extent(sighting)
         drift = self._drift(sighting, length, forward=forward)
+        most = max(sighting.box.size * _LONGEST_DRIFT, hypot(*drift) * min(1.0, self.reach.gap / max(1, length)))
         gone = self._reaching_out(seen, sighting.box.size * _NEAR_BORDER)  # where it may have gone
         if forward:
-            return Passage(here, here + length, seen, gone, seen=here, thing=sighting.thing, drift=drift)
-        return Passage(here - length, here, gone, seen, seen=here, thing=sighting.thing, drift=drift)
+            return Passage(here, here + length, seen, gone, seen=here, thing=sighting.thing, drift=drift, most=most)
+        return Passage(here - length, here, gone, seen, seen=here, thing=sighting.thing, drift=drift, most=most)
 
     def _extent(self, sighting: Sighting) -> Box:
         """How large it is taken to be: no smaller than at the sightings before and after.
@@ -283,11 +297,5 @@ class TrackLine:
         if other is None or (self.rule.motion is Motion.STATIC and not plainly_moves(other.box, sighting.box)):
             return 0.0, 0.0
         dx, dy = centre_shift(other.box, sighting.box)
-        elapsed = max(1, abs(self._tick(sighting.look) - self._tick(other.look)))
-        limit = sighting.box.size * _LONGEST_DRIFT
-        scale = length / elapsed
-        return _bounded(dx * scale, limit), _bounded(dy * scale, limit)
-
-
-def _bounded(value: float, limit: float) -> float:
-    return max(-limit, min(limit, value))
+        scale = length / max(1, abs(self._tick(sighting.look) - self._tick(other.look)))
+        return dx * scale, dy * scale

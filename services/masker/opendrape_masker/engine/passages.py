@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import hypot, inf
 
 from opendrape.domain.things import Thing
 from opendrape_masker.engine.boxes import Box, between, centre_shift, hull
@@ -21,7 +22,9 @@ class Passage:
     seen: int | None = None
     thing: Thing | None = None
     drift: tuple[float, float] = (0.0, 0.0)
-    """Of what is held: pixels that it is taken to move from where it was seen to the far end."""
+    """Of what is held: pixels that its speed takes it from where it was seen to the far end."""
+    most: float = inf
+    """But no further than this."""
 
     def at(self, tick: int, *, moving: bool) -> Box:
         if self.seen is not None:
@@ -40,6 +43,7 @@ class Passage:
         if tick == self.seen:
             return seen
         share = abs(tick - (self.start if forward else self.end)) / max(1, self.end - self.start)
+        share *= min(1.0, self.most / max(1.0, hypot(*self.drift) * share))
         dx, dy = self.drift[0] * share, self.drift[1] * share
         ahead = seen.moved(dx, dy).grown(0.0, max(abs(dx), abs(dy)) * _SPEED_GROWTH)
         return hull(far, hull(seen, ahead) if dx or dy else seen)
