@@ -25,6 +25,7 @@ WORDS: Final[Mapping[type[BaseModel], Mapping[str, str]]] = MappingProxyType(
             "long_side_pixels": "each look examines the picture with its longest side at {value} pixels",
             "largest_pixels": "a hit larger than {value} pixels in that picture is left to another rule",
             "from_pixels": "only in videos whose longest side has {value} pixels or more",
+            "below_pixels": "only in videos whose longest side has fewer than {value} pixels",
             "strong_score": "a hit of {value} or more counts by itself",
             "weak_score": "a hit of {value} or more counts when a strong one is linked to it",
             "repeated_score": "weak hits linked over three looks and more count when their scores add up to {value}",

@@ -44,7 +44,7 @@ AllowedText = Annotated[str, AfterValidator(checked_pattern)]
 """A regular expression that harmless overlay text matches as a whole."""
 
 
-_OFF_BY_DEFAULT = ("from_pixels", "largest_pixels", "repeated_score")
+_OFF_BY_DEFAULT = ("below_pixels", "from_pixels", "largest_pixels", "repeated_score")
 
 
 class Role(StrEnum):
@@ -88,6 +88,9 @@ class DetectRule(_Rule):
     )
     from_pixels: int = Field(
         default=0, ge=0, description="used in videos whose longest side has so many pixels or more; 0: in all"
+    )
+    below_pixels: int = Field(
+        default=0, ge=0, description="used in videos whose longest side has fewer pixels than this; 0: in all"
     )
     repeated_score: float = Field(
         default=0.0,

@@ -40,17 +40,19 @@ def test_a_rule_for_small_things_leaves_large_ones_to_another_rule() -> None:
         assert [round(seen.box.size) for seen in eye.look(picture(), 0)] == sizes
 
 
-def test_a_rule_may_be_for_large_videos_alone() -> None:
+def test_a_rule_may_be_for_large_or_for_small_videos_alone() -> None:
     """V-01: by the longest side, upright videos too."""
-    both = [rule(), rule(from_pixels=1600)]
-    assert rules_for(facts(width=1280, height=720), both) == both[:1]
-    assert rules_for(facts(width=1600, height=900), both) == both
-    assert rules_for(facts(width=1080, height=1920), both) == both
+    always, large, small = rules = [rule(), rule(from_pixels=1600), rule(below_pixels=1600)]
+    assert rules_for(1280, 720, rules) == [always, small]
+    assert rules_for(1600, 900, rules) == [always, large]
+    assert rules_for(1080, 1920, rules) == [always, large]
 
 
 def test_a_rule_that_sets_no_limit_says_nothing_about_it() -> None:
     """V-01: the digest of a policy without limits is what it was before there were any."""
     plain, limited = (Policy(name="x", summary="", detect=(one,)) for one in (rule(), rule(largest_pixels=9)))
-    assert {"largest_pixels", "from_pixels", "repeated_score"}.isdisjoint(plain.model_dump()["detect"][0])
+    assert {"largest_pixels", "from_pixels", "below_pixels", "repeated_score"}.isdisjoint(
+        plain.model_dump()["detect"][0]
+    )
     assert plain.digest != limited.digest
     assert Policy.model_validate(limited.model_dump(mode="json")) == limited

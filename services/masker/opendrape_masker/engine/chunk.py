@@ -123,7 +123,7 @@ class ChunkMasker:
         return watches
 
     def _rules(self) -> list[DetectRule]:
-        return rules_for(self.job.media, self.job.policy.detect)
+        return rules_for(self.job.media.width, self.job.media.height, self.job.policy.detect)
 
     def _remasked(self) -> list[MarkedRegion]:
         """What the second look found stays masked up to its neighbouring looks, whatever the detectors say now."""

@@ -215,9 +215,10 @@ def marked_targets(regions: Sequence[MarkedRegion], frame: int) -> list[Target]:
     ]
 
 
-def rules_for(media: MediaInfo, rules: Sequence[DetectRule]) -> list[DetectRule]:
+def rules_for(width: int, height: int, rules: Sequence[DetectRule]) -> list[DetectRule]:
     """Those that are for videos of this size."""
-    return [rule for rule in rules if max(media.width, media.height) >= rule.from_pixels]
+    longest = max(width, height)
+    return [rule for rule in rules if longest >= rule.from_pixels and not 0 < rule.below_pixels <= longest]
 
 
 def watch_for(rule: DetectRule, detector: Detector, media: MediaInfo, timeline: Timeline) -> Watch:
