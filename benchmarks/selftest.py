@@ -17,6 +17,7 @@ from benchmarks.machine import ROOT, machine, test_media, versions
 from opendrape.adapters.policy_files import read_policy
 from opendrape.domain.policy import Policy
 from opendrape.settings import Settings
+from opendrape_masker.engine.looking import rules_for
 from opendrape_masker.selftest.verdicts import ClipVerdict, EventVerdict, Tally, by_class, tally
 
 _OUT: Final = ROOT / "docs" / "benchmarks"
@@ -175,7 +176,8 @@ def _misses(outcomes: Sequence[Outcome], policy: Policy) -> Iterator[str]:
 
 
 def _seen_as(event: EventVerdict, clip: ClipVerdict, policy: Policy) -> str:
-    sides = [side for rule in policy.detect if str(rule.role) == event.kind for side in rule.long_side_pixels]
+    rules = rules_for(clip.width, clip.height, policy.detect)
+    sides = [side for rule in rules if str(rule.role) == event.kind for side in rule.long_side_pixels]
     return f"{event.tall * max(sides) / max(clip.width, clip.height):.0f}" if sides else "-"
 
 

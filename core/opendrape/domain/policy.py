@@ -44,6 +44,9 @@ AllowedText = Annotated[str, AfterValidator(checked_pattern)]
 """A regular expression that harmless overlay text matches as a whole."""
 
 
+_OFF_BY_DEFAULT = ("below_pixels", "from_pixels", "largest_pixels", "repeated_score")
+
+
 class Role(StrEnum):
     """What a model is for. A policy asks for roles; the model repository answers with models in order of preference."""
 
@@ -80,9 +83,29 @@ class DetectRule(_Rule):
     grow: float = Field(default=0.2, ge=0, le=1, description="each side, relative to the region's size")
     bridge_seconds: Seconds = Field(default=Fraction(3, 5), description="longest gap filled between two sightings")
     hold_seconds: Seconds = Field(default=Fraction(2, 5), description="masked on beyond first and last sighting")
+    largest_pixels: int = Field(
+        default=0, ge=0, description="larger hits in the examined picture are another rule's business; 0: none is"
+    )
+    from_pixels: int = Field(
+        default=0, ge=0, description="used in videos whose longest side has so many pixels or more; 0: in all"
+    )
+    below_pixels: int = Field(
+        default=0, ge=0, description="used in videos whose longest side has fewer pixels than this; 0: in all"
+    )
+    repeated_score: float = Field(
+        default=0.0,
+        ge=0,
+        description="weak detections linked over three looks and more count when their scores add up to it; 0: never",
+    )
     read_below: float = Field(
         default=0.0, ge=0, lt=1, description="a text hit under this score counts when something can be read in it"
     )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_off(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A policy that uses none of them keeps the digest that it had before there were such fields."""
+        content: dict[str, Any] = serialise(self)
+        return {name: value for name, value in content.items() if value or name not in _OFF_BY_DEFAULT}
 
     @field_validator("weak_score")
     @classmethod

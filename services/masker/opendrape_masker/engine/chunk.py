@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from opendrape.domain.policy import DetectRule, Policy, ResidualRule, Role
+from opendrape.domain.policy import DetectRule, ResidualRule, Role
 from opendrape.domain.regions import CheckResult, MarkedRegion, MaskReport, ModelUse, ResidualFinding
 from opendrape.domain.timeline import FrameSpan
 from opendrape.errors import ResidualFound
@@ -22,7 +22,7 @@ from opendrape_masker.detectors import Detector, TextLineReader
 from opendrape_masker.detectors.second_opinion import SecondOpinion
 from opendrape_masker.engine.checking import ChunkCheck
 from opendrape_masker.engine.intervals import bounded, shown_at, timed
-from opendrape_masker.engine.looking import Eye, Watch, watch_for
+from opendrape_masker.engine.looking import Eye, Watch, rules_for, watch_for
 from opendrape_masker.engine.render import Job, Renderer, RenderFacts
 from opendrape_masker.engine.second_look import SecondLook
 
@@ -110,7 +110,7 @@ class ChunkMasker:
 
     def _watches(self) -> list[Watch]:
         watches = []
-        for rule in self.job.policy.detect:
+        for rule in self._rules():
             watch = watch_for(rule, self.detector_for(rule), self.job.media, self.job.timeline)
             if rule.role is Role.OUT_OF_BODY:
                 watch.line.spared = self.job.spared
@@ -121,6 +121,9 @@ class ChunkMasker:
                 watch.second_intervals = tuple(self._around(f.frame, residual) for f in found)
             watches.append(watch)
         return watches
+
+    def _rules(self) -> list[DetectRule]:
+        return rules_for(self.job.media.width, self.job.media.height, self.job.policy.detect)
 
     def _remasked(self) -> list[MarkedRegion]:
         """What the second look found stays masked up to its neighbouring looks, whatever the detectors say now."""
@@ -191,7 +194,7 @@ class ChunkMasker:
             tracks=facts.tally.tracks,
             things=facts.tally.things,
             accounts=facts.tally.accounts,
-            models=tuple(models_used(self.job.policy, self.detector_for)),
+            models=tuple(models_used((*self._rules(), *self.job.policy.residual), self.detector_for)),
             checks=checks.model_copy(update={"remasked_rounds": rounds}),
             duration_seconds=shown_at(self.job.timeline, span.end) - shown_at(self.job.timeline, span.start),
             found=found,
@@ -203,10 +206,9 @@ class ChunkMasker:
         )
 
 
-def models_used(policy: Policy, detector_for: DetectorFor) -> list[ModelUse]:
-    """Which weights a policy's rules look with, and what for."""
+def models_used(rules: Sequence[DetectRule | ResidualRule], detector_for: DetectorFor) -> list[ModelUse]:
+    """Which weights these rules look with, and what for."""
     uses = []
-    rules: tuple[DetectRule | ResidualRule, ...] = (*policy.detect, *policy.residual)
     for rule in rules:
         detector = detector_for(rule)
         first = isinstance(rule, DetectRule)

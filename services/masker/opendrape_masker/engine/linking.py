@@ -11,24 +11,25 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from math import hypot
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from opendrape.domain.policy import DetectRule, Motion
 from opendrape.domain.things import Thing
 from opendrape.domain.timeline import FrameSpan, Timeline
-from opendrape_masker.engine.boxes import Box, centre_shift, hull
+from opendrape_masker.engine.boxes import Box, centre_shift
+from opendrape_masker.engine.courses import courses
+from opendrape_masker.engine.likeness import affinities, is_far, leaps, plainly_moves
 from opendrape_masker.engine.passages import Passage
 from opendrape_masker.engine.regions import Target
 from opendrape_masker.engine.sightings import Seen, Sighting, may_be_one
 
-_LEAST_OVERLAP = 0.1
-_LONGEST_STEP = 1.5  # centre distance per look, in sizes of the thing
-_SIZE_RATIO = 2.2
+_REPEATS = 3  # looks
 _NEAR_BORDER = 2.0  # sizes of the thing: what vanished this near a border went out there, however fast
 _AT_BORDER = 0.3  # sizes of the thing: what is seen this near a border is cut off by it, and reaches up to it
-_LONGEST_DRIFT = 2.0  # sizes of the thing
+_LONGEST_DRIFT = 2.0  # sizes of the thing, or up to the look that would have seen it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Reach:
             hold=int(max(rule.hold_seconds, rule.max_gap_seconds) / base),
             recover=int(bridge / base) if recovers else 0,
             gap=int(rule.max_gap_seconds / base),
-            drift=int(bridge / base) if rule.motion is Motion.MOVING else 0,
+            drift=int(bridge / base),
         )
 
     @property
@@ -107,6 +108,17 @@ class TrackLine:
             if self._tick(look) - self._tick(earlier) > self.reach.bridge or earlier not in self._by_look:
                 break  # also across a single frame shown longer than that: what is linked must be known in time
             self._link(self._by_look[earlier], fresh, steps=look - earlier)
+        if self.rule.motion is Motion.MOVING:
+            self._follow(look)
+
+    def _follow(self, look: int) -> None:
+        """Link what hurries on a straight course through the newest looks."""
+        first, second, third = (
+            self._by_look.get(n, []) if self._tick(look) - self._tick(max(n, 0)) <= self.reach.bridge else []
+            for n in (look - 2, look - 1, look)
+        )
+        for a, b, c in courses(first, second, third, self._tick):
+            a.after, b.before, b.after, c.before = b, a, c, b
 
     def final(self, tick: int) -> bool:
         """True when the masks of a frame at ``tick`` can no longer change."""
@@ -159,7 +171,7 @@ class TrackLine:
         return any(sighting.score >= self.rule.strong_score for sighting in self._by_look.get(look, ()))
 
     def is_kept(self, sighting: Sighting) -> bool:
-        """Strong, or linked to a strong one within the recovery time."""
+        """Strong, or linked to a strong one or to enough weak ones within the recovery time."""
         if sighting not in self._kept:
             self._kept[sighting] = self._is_confirmed(sighting)
         return self._kept[sighting]
@@ -167,11 +179,13 @@ class TrackLine:
     def _is_confirmed(self, sighting: Sighting) -> bool:
         if sighting.score >= self.rule.strong_score:
             return True
-        return any(
-            linked.score >= self.rule.strong_score
-            for linked in self._chain(sighting)
-            if abs(self._tick(linked.look) - self._tick(sighting.look)) <= self.reach.recover
-        )
+        linked = list(self._chain(sighting))
+        return any(one.score >= self.rule.strong_score for one in linked) or self._is_repeated([sighting, *linked])
+
+    def _is_repeated(self, chain: Sequence[Sighting]) -> bool:
+        """What is doubtful each time, but always there: noise does not come back to the same place."""
+        wanted = self.rule.repeated_score
+        return bool(wanted) and len(chain) >= _REPEATS and sum(sighting.score for sighting in chain) >= wanted
 
     def _chain(self, sighting: Sighting) -> Iterator[Sighting]:
         for direction in ("before", "after"):
@@ -186,7 +200,9 @@ class TrackLine:
     def _link(self, earlier: list[Sighting], later: list[Sighting], *, steps: int) -> None:
         free = [sighting for sighting in earlier if sighting.after is None]
         fresh = [sighting for sighting in later if sighting.before is None]
-        affinity = _affinities(free, fresh, steps)
+        affinity = affinities(free, fresh, steps)
+        if self.rule.motion is Motion.MOVING:
+            affinity = np.where(affinity > 0, affinity, leaps(free, fresh, steps, self.rule.strong_score))
         pairs = [(int(i), int(j)) for i, j in np.argwhere(affinity > 0)]
         for i, j in sorted(pairs, key=lambda pair: (-affinity[pair], *pair)):
             a, b = free[i], fresh[j]
@@ -225,14 +241,25 @@ class TrackLine:
 
     def _passages_of(self, sighting: Sighting) -> Iterator[Passage]:
         here = self._tick(sighting.look)
-        after, before = sighting.after, sighting.before
+        after = sighting.after
         if after is not None and self.is_kept(after):
             last = self._extent(after)
             yield Passage(here, self._tick(after.look), self._extent(sighting), last, thing=sighting.thing)
-        else:
+        if self._may_end(sighting, after, "after"):
             yield self._held(sighting, forward=True)
-        if before is None or not self.is_kept(before):
+        if self._may_end(sighting, sighting.before, "before"):
             yield self._held(sighting, forward=False)
+
+    def _may_end(self, sighting: Sighting, linked: Sighting | None, direction: Literal["after", "before"]) -> bool:
+        """True when nothing is linked, or what may be another thing: far away, or weak and last after a certain one."""
+        if linked is None or not self.is_kept(linked) or is_far(sighting, linked):
+            return True
+        if self.rule.motion is Motion.STATIC:
+            return False
+        further: Sighting | None = getattr(linked, direction)
+        return linked.score < self.rule.strong_score <= sighting.score and (
+            further is None or not self.is_kept(further)
+        )
 
     def _held(self, sighting: Sighting, *, forward: bool) -> Passage:
         """Masked on beyond the last (or before the first) sighting, drifting on with the last known speed."""
@@ -241,11 +268,12 @@ class TrackLine:
         to_look = abs(self._tick(neighbour) - here) if 0 <= neighbour < len(self.looks) else self.reach.hold
         length = max(self.reach.hold, to_look - 1)  # the neighbouring look itself saw nothing
         seen = self._extent(sighting)
-        drifted = hull(seen, seen.moved(*self._drift(sighting, length, forward=forward)))
-        drifted = hull(drifted, self._reaching_out(seen, sighting.box.size * _NEAR_BORDER))  # where it may have gone
+        drift = self._drift(sighting, length, forward=forward)
+        most = max(sighting.box.size * _LONGEST_DRIFT, hypot(*drift) * min(1.0, self.reach.gap / max(1, length)))
+        gone = self._reaching_out(seen, sighting.box.size * _NEAR_BORDER)  # where it may have gone
         if forward:
-            return Passage(here, here + length, seen, drifted, seen=here, thing=sighting.thing)
-        return Passage(here - length, here, drifted, seen, seen=here, thing=sighting.thing)
+            return Passage(here, here + length, seen, gone, seen=here, thing=sighting.thing, drift=drift, most=most)
+        return Passage(here - length, here, gone, seen, seen=here, thing=sighting.thing, drift=drift, most=most)
 
     def _extent(self, sighting: Sighting) -> Box:
         """How large it is taken to be: no smaller than at the sightings before and after.
@@ -266,46 +294,8 @@ class TrackLine:
 
     def _drift(self, sighting: Sighting, length: int, *, forward: bool) -> tuple[float, float]:
         other = sighting.before if forward else sighting.after
-        if other is None or self.rule.motion is Motion.STATIC:
+        if other is None or (self.rule.motion is Motion.STATIC and not plainly_moves(other.box, sighting.box)):
             return 0.0, 0.0
         dx, dy = centre_shift(other.box, sighting.box)
-        elapsed = max(1, abs(self._tick(sighting.look) - self._tick(other.look)))
-        limit = sighting.box.size * _LONGEST_DRIFT
-        scale = length / elapsed
-        return _bounded(dx * scale, limit), _bounded(dy * scale, limit)
-
-
-def _bounded(value: float, limit: float) -> float:
-    return max(-limit, min(limit, value))
-
-
-def _affinities(earlier: Sequence[Sighting], later: Sequence[Sighting], steps: int) -> npt.NDArray[np.float64]:
-    """How likely two sightings ``steps`` looks apart are one thing, ``[earlier, later]``; 0 = not."""
-    a, b = _corners(earlier)[:, None], _corners(later)[None]
-    size_a, size_b = _sizes(a), _sizes(b)
-    ratio = np.maximum(size_a, size_b) / np.maximum(1.0, np.minimum(size_a, size_b))
-    across, down = ((b[..., k] + b[..., k + 2] - a[..., k] - a[..., k + 2]) / 2 for k in (0, 1))
-    apart = np.hypot(across, down) / np.maximum(1.0, (size_a + size_b) / 2)
-    nearness = np.maximum(0.0, 1.0 - apart / (_LONGEST_STEP * (1 + 0.5 * (steps - 1))))
-    common = _overlaps(a, b)
-    possible = (ratio <= _SIZE_RATIO) & ((common >= _LEAST_OVERLAP) | (nearness > 0.0))
-    return np.where(possible, common + nearness + 0.01, 0.0)
-
-
-def _corners(sightings: Sequence[Sighting]) -> npt.NDArray[np.float64]:
-    return np.array([sighting.box.corners for sighting in sightings], np.float64).reshape(-1, 4)
-
-
-def _sizes(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    sizes: npt.NDArray[np.float64] = (corners[..., 2] - corners[..., 0] + corners[..., 3] - corners[..., 1]) / 2
-    return sizes
-
-
-def _overlaps(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Intersection over union; see :func:`overlap`."""
-    width, height = (np.minimum(a[..., k + 2], b[..., k + 2]) - np.maximum(a[..., k], b[..., k]) for k in (0, 1))
-    common = np.maximum(0.0, width) * np.maximum(0.0, height)
-    areas = [np.prod(np.maximum(0.0, c[..., 2:] - c[..., :2]), axis=-1) for c in (a, b)]
-    union = areas[0] + areas[1] - common
-    shares: npt.NDArray[np.float64] = np.divide(common, union, out=np.zeros_like(common), where=common > 0)
-    return shares
+        scale = length / max(1, abs(self._tick(sighting.look) - self._tick(other.look)))
+        return dx * scale, dy * scale

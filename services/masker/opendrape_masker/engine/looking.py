@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 
 from opendrape.domain.media_info import MediaInfo
 from opendrape.domain.policy import DetectRule
@@ -34,12 +35,14 @@ class Eye:
     views: tuple[View, ...]
     aside: View | None = None
     """What a second opinion is given on, where several rules mean the same picture."""
+    largest_pixels: float = inf
+    """Hits larger than this in the small picture are not this eye's business."""
 
     @classmethod
-    def of(cls, detector: Detector, media: MediaInfo, long_sides: Sequence[int]) -> Eye:
+    def of(cls, detector: Detector, media: MediaInfo, long_sides: Sequence[int], *, largest_pixels: int = 0) -> Eye:
         views = tuple(View.of(media, side) for side in long_sides)
         shown = detector.shown_pixels if isinstance(detector, SecondOpinion) else None
-        return cls(detector, views, View.of(media, shown) if shown else None)
+        return cls(detector, views, View.of(media, shown) if shown else None, largest_pixels or inf)
 
     def take(self, picture: Picture | Still) -> list[Array]:
         """The small pictures this eye wants to see."""
@@ -59,7 +62,9 @@ class Eye:
         found: Found = []
         for view, array in zip(self.views, small, strict=True):
             for hit in self._hits(array, frame, show):
-                found.append(Seen(view.back(Box(hit.x0, hit.y0, hit.x1, hit.y1)), float(hit.score), hit.thing))
+                box = Box(hit.x0, hit.y0, hit.x1, hit.y1)
+                if box.size <= self.largest_pixels:
+                    found.append(Seen(view.back(box), float(hit.score), hit.thing))
         # what one look tells apart stays apart: two people may overlap more than two sightings of one
         return merge_same(found) if len(self.views) > 1 else found
 
@@ -210,8 +215,14 @@ def marked_targets(regions: Sequence[MarkedRegion], frame: int) -> list[Target]:
     ]
 
 
+def rules_for(width: int, height: int, rules: Sequence[DetectRule]) -> list[DetectRule]:
+    """Those that are for videos of this size."""
+    longest = max(width, height)
+    return [rule for rule in rules if longest >= rule.from_pixels and not 0 < rule.below_pixels <= longest]
+
+
 def watch_for(rule: DetectRule, detector: Detector, media: MediaInfo, timeline: Timeline) -> Watch:
     """A rule ready to work."""
-    eye = Eye.of(detector, media, rule.long_side_pixels)
+    eye = Eye.of(detector, media, rule.long_side_pixels, largest_pixels=rule.largest_pixels)
     looks = timeline.looks(rule.max_gap_seconds)
     return Watch(rule, eye, TrackLine(rule, timeline, looks, (media.width, media.height)))

@@ -156,7 +156,7 @@ class StillMasker:
             use.model_copy(update={"long_side_pixels": larger_too(use.long_side_pixels, media)})
             if use.purpose == "residual"
             else use
-            for use in models_used(self.working.job.policy, self.working)
+            for use in models_used((*self.working.job.policy.detect, *self.working.job.policy.residual), self.working)
         )
 
     @contextmanager
