@@ -121,21 +121,20 @@ def test_a_named_blob_becomes_its_callers_video_and_the_name_stays_with_the_key_
     assert b"patientovich" not in tables
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("https://169.254.169.254/latest/meta-data", "azure-blob://other/a.mp4", "//other/a.mp4", "/a.mp4", "a.mp4/"),
-        *("../a.mp4", "a/../../b.mp4", "a/./b.mp4", "a//b.mp4", "..", ".", " ", "a/ ../b.mp4", "a\\..\\b.mp4"),
-        *("a\x00.mp4", "a\r\nx-ms-copy-source: b", "\ud800.mp4", "", "n" * 1025, 7, None, ["a.mp4"]),
-    ],
-)
-def test_what_is_no_name_within_the_container_is_refused_unseen(name: Any, door: Door) -> None:
+UNFIT: list[Any] = [
+    *("https://169.254.169.254/latest/meta-data", "azure-blob://other/a.mp4", "//other/a.mp4", "/a.mp4", "a.mp4/"),
+    *("../a.mp4", "a/../../b.mp4", "a/./b.mp4", "a//b.mp4", "..", ".", " ", "a/ ../b.mp4", "a\\..\\b.mp4"),
+    *("a\x00.mp4", "a\r\nx-ms-copy-source: b", "\ud800.mp4", "", "n" * 1025, 7, None, ["a.mp4"]),
+]
+
+
+def test_what_is_no_name_within_the_container_is_refused_unseen(door: Door) -> None:
     """I-01, P-05: no address of the caller's choosing, no way out, and nothing of it comes back."""
-    answer = door.names(name)
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    if isinstance(name, str) and len(name) > 4:
-        assert name not in answer.text
+    for name in UNFIT:
+        answer = door.names(name)
+        assert answer.status_code == 422, repr(name)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert not (isinstance(name, str) and len(name) > 4 and name in answer.text)
         assert "169.254" not in answer.text
 
 
