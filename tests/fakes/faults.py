@@ -64,7 +64,7 @@ def places(modules: Sequence[ModuleType]) -> Iterator[Place]:
                 continue
             if isinstance(value, FunctionType):
                 yield Place(module, None, name)
-            elif inspect.isclass(value):
+            elif inspect.isclass(value) and not getattr(value, "_is_protocol", False):  # a protocol's are never called
                 yield from (Place(module, value, attribute) for attribute in vars(value) if _counts(value, attribute))
 
 
