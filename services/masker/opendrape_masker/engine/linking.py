@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from opendrape.domain.policy import DetectRule, Motion
+from opendrape.domain.policy import DetectRule, Motion, Role
 from opendrape.domain.things import Thing
 from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape_masker.engine.boxes import Box, centre_shift
@@ -95,6 +95,8 @@ class TrackLine:
     def __post_init__(self) -> None:
         self.reach = Reach.of(self.rule, self.timeline)
         self.newest = -1
+        # measured on faces; a person is so large that any two in a picture would be a leap apart
+        self._hurries = self.rule.motion is Motion.MOVING and self.rule.role is Role.FACE
 
     def add(self, look: int, found: Sequence[Seen | tuple[Box, float]]) -> None:
         """Take in one look's detections; looks come in order. Detections under the weak score are ignored."""
@@ -108,7 +110,7 @@ class TrackLine:
             if self._tick(look) - self._tick(earlier) > self.reach.bridge or earlier not in self._by_look:
                 break  # also across a single frame shown longer than that: what is linked must be known in time
             self._link(self._by_look[earlier], fresh, steps=look - earlier)
-        if self.rule.motion is Motion.MOVING:
+        if self._hurries:
             self._follow(look)
 
     def _follow(self, look: int) -> None:
@@ -201,7 +203,7 @@ class TrackLine:
         free = [sighting for sighting in earlier if sighting.after is None]
         fresh = [sighting for sighting in later if sighting.before is None]
         affinity = affinities(free, fresh, steps)
-        if self.rule.motion is Motion.MOVING:
+        if self._hurries:
             affinity = np.where(affinity > 0, affinity, leaps(free, fresh, steps, self.rule.strong_score))
         pairs = [(int(i), int(j)) for i, j in np.argwhere(affinity > 0)]
         for i, j in sorted(pairs, key=lambda pair: (-affinity[pair], *pair)):
