@@ -81,7 +81,7 @@ EXPECTED: Final[dict[str, tuple[str, str | None]]] = {
     "hostile/giant_h264.mov": ("failed", "too_many_pixels"),
     "hostile/giant_png.mov": ("failed", "unsupported_codec"),
     "hostile/neighbour.mp4": DELIVERED,
-    "hostile/photograph.mp4": ("failed", "image_not_supported"),
+    "hostile/photograph.mp4": ("failed", "fidelity_pixels"),  # of noise: no JPEG comes near it
     "hostile/playlist.mp4": ("failed", "playlist_refused"),
     "hostile/random.mp4": ("failed", "not_a_video"),
     "hostile/small_label_giant_png.mov": ("failed", "unsupported_codec"),

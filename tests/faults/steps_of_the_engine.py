@@ -31,6 +31,11 @@ def _link(step: str, function: str, **how: object) -> Mutation:
     return Mutation(step, _ENGINE + "linking", function, tests, **how)  # type: ignore[arg-type]
 
 
+def _like(step: str, function: str, **how: object) -> Mutation:
+    tests = (f"{_UNIT}/test_linking.py", f"{_UNIT}/test_linking_at_any_rate.py")
+    return Mutation(step, _ENGINE + "likeness", function, tests, **how)  # type: ignore[arg-type]
+
+
 def _pass(step: str, function: str, **how: object) -> Mutation:
     tests = (f"{_UNIT}/test_linking.py", f"{_UNIT}/test_linking_at_any_rate.py", _UNIT)
     return Mutation(step, _ENGINE + "passages", function, tests, **how)  # type: ignore[arg-type]
@@ -175,14 +180,27 @@ LINKING = (
     _link("drop weak sightings alone", "TrackLine.is_kept", gives="True"),
     _link("link backwards", "TrackLine._chain", instead=("('before', 'after')", "('before',)")),
     _link("link forwards", "TrackLine._chain", instead=("('before', 'after')", "('after',)")),
-    _link("hold before the first sighting", "TrackLine._passages_of", without="if before is None"),
+    _link(
+        "hold before the first sighting",
+        "TrackLine._passages_of",
+        without="if self._may_end(sighting, sighting.before, 'before')",
+    ),
     _link(
         "hold after the last sighting",
         "TrackLine._passages_of",
         instead=("self._held(sighting, forward=True)", "Passage(here, here, sighting.box, sighting.box)"),
     ),
     _link("drift on while holding", "TrackLine._drift", gives="(0.0, 0.0)"),
-    _link("bound the drift", "_bounded", gives="value"),
+    _pass("bound the drift", "Passage._held_at", instead=("self.most", "inf")),
+    _link("link what leaps", "TrackLine._link", instead=("self._hurries", "False")),
+    _link("link what is on a straight course", "TrackLine._follow", gives="None"),
+    _link("count what is doubtful again and again", "TrackLine._is_repeated", gives="False"),
+    _link("go on after a last weak hit", "TrackLine._may_end", gives="linked is None or not self.is_kept(linked)"),
+    _like(
+        "let only what is certain leap",
+        "leaps",
+        instead=("(ratio <= _LEAP_SIZE_RATIO) & certain[0][:, None] & certain[1][None]", "ratio <= _LEAP_SIZE_RATIO"),
+    ),
     _link("reach out to the border", "TrackLine._reaching_out", gives="box"),
     _link("take a thing for as large as its neighbours", "TrackLine._extent", gives="sighting.box"),
     _pass("grow with speed", "Passage.at", instead=("_SPEED_GROWTH", "0.0")),
@@ -190,9 +208,9 @@ LINKING = (
     _pass(
         "follow a thing between looks", "Passage.at", instead=("between(self.first, self.last, share)", "self.first")
     ),
-    _link("keep things of another size apart", "_affinities", instead=("ratio <= _SIZE_RATIO", "True")),
-    _link(
-        "keep things far away apart", "_affinities", instead=("(common >= _LEAST_OVERLAP) | (nearness > 0.0)", "True")
+    _like("keep things of another size apart", "affinities", instead=("ratio <= _SIZE_RATIO", "True")),
+    _like(
+        "keep things far away apart", "affinities", instead=("(common >= _LEAST_OVERLAP) | (nearness > 0.0)", "True")
     ),
     _link("wait for what is ahead", "Reach.ahead", gives="0"),
     _link("decode what comes before a chunk", "Reach.context", gives="0"),

@@ -68,7 +68,7 @@ def build_detector(
     lock = folder.lock
     classes = _classes(folder, role)
     return ModelDetector(
-        model=ModelFacts(name=folder.name, role=role, sha256=lock.weights.sha256),
+        model=ModelFacts(folder.name, role, lock.weights.sha256, lock.longest_side),
         session=session,
         decode=_decode(folder, classes),
         multiple=lock.input.multiple,

@@ -46,11 +46,19 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """Which weights look: folder name and SHA-256 of the published weights."""
+    """Which weights look: folder name and SHA-256 of the published weights.
+
+    ``longest_side``: in pixels, no picture is examined larger; 0: any size is.
+    """
 
     name: str
     role: Role
     sha256: str
+    longest_side: int = 0
+
+    def fitting(self, sides: Sequence[int]) -> tuple[int, ...]:
+        """The sizes that are examined when these are wanted, each once."""
+        return tuple(dict.fromkeys(min(side, self.longest_side or side) for side in sides))
 
 
 class TextLineReader(Protocol):

@@ -8,7 +8,7 @@ weak one; the rule's linking does the rest: a weak head counts only while a chai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opendrape.domain.policy import Role
 from opendrape.domain.things import Thing
@@ -41,7 +41,7 @@ class HeadsOfPeople:
     @property
     def model(self) -> ModelFacts:
         """Which weights find the bodies."""
-        return ModelFacts(self.people.model.name, self.role, self.people.model.sha256)
+        return replace(self.people.model, role=self.role)
 
     def detect(self, pictures: Sequence[Picture], frames: Sequence[int]) -> list[list[Detection]]:
         """See ``Detector.detect``."""

@@ -212,13 +212,14 @@ def models_used(rules: Sequence[DetectRule | ResidualRule], detector_for: Detect
     for rule in rules:
         detector = detector_for(rule)
         first = isinstance(rule, DetectRule)
+        sides = rule.long_side_pixels if isinstance(rule, DetectRule) else (rule.long_side_pixels,)
         uses.append(
             ModelUse(
                 role=str(rule.role),
                 model=detector.model.name,
                 sha256=detector.model.sha256,
                 purpose="detect" if first else "residual",
-                long_side_pixels=rule.long_side_pixels if isinstance(rule, DetectRule) else (rule.long_side_pixels,),
+                long_side_pixels=detector.model.fitting(sides),
             )
         )
         if isinstance(detector, SecondOpinion):

@@ -40,7 +40,7 @@ class Eye:
 
     @classmethod
     def of(cls, detector: Detector, media: MediaInfo, long_sides: Sequence[int], *, largest_pixels: int = 0) -> Eye:
-        views = tuple(View.of(media, side) for side in long_sides)
+        views = tuple(View.of(media, side) for side in detector.model.fitting(long_sides))
         shown = detector.shown_pixels if isinstance(detector, SecondOpinion) else None
         return cls(detector, views, View.of(media, shown) if shown else None, largest_pixels or inf)
 

@@ -106,6 +106,9 @@ class WeightsLock(_Facts):
         default_factory=dict, description="which of the network's classes are which thing; others are not read"
     )
     max_batch: int = Field(default=1, ge=1, description="pictures in one call")
+    longest_side: int = Field(
+        default=0, ge=0, description="pixels; where rules want a larger picture it is examined at this; 0: at any size"
+    )
     licence: str
     data_note: str
     weights: Weights
