@@ -83,16 +83,16 @@ def reviewers(container: Container) -> list[dict[str, str]]:
     return [{"Authorization": f"Bearer {one.text}"} for one in keys]
 
 
-def decide(app: Any, number: int, headers: dict[str, str]) -> int:
+def decide(app: Any, number: int, headers: dict[str, str], address: str = ADDRESS) -> int:
     """One of four decisions."""
     marks = {"regions": [{"x": 0, "y": 0, "width": 8 + number, "height": 8}]}
     match number % 4:
         case 0:
-            answer = ask(app, f"{ADDRESS}retry/", method="POST", headers=headers)
+            answer = ask(app, f"{address}retry/", method="POST", headers=headers)
         case 1 | 2:
-            answer = ask(app, f"{ADDRESS}regions/", method="PUT", headers=headers, json=marks)
+            answer = ask(app, f"{address}regions/", method="PUT", headers=headers, json=marks)
         case _:
-            answer = ask(app, f"{ADDRESS}cancel/", method="POST", headers=headers)
+            answer = ask(app, f"{address}cancel/", method="POST", headers=headers)
     return int(answer.status_code)
 
 
@@ -101,6 +101,9 @@ def test_of_ten_decisions_at_once_one_is_made(replicas: tuple[Container, Contain
     all nobody cancels what another has just sent on its way.
     """
     apps, people = doors(replicas), reviewers(replicas[0])
+    nowhere = f"/api/videos/{asset_id(2)}/"
+    # routes are put together when first asked, which an app does on one thread only
+    assert {decide(app, number, people[0], nowhere) for app in apps for number in range(4)} == {404}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         told = pool.map(lambda number: decide(apps[number % 2], number, people[number]), range(AT_ONCE))
         assert Counter(told) == {200: 1, 409: AT_ONCE - 1}
