@@ -31,7 +31,7 @@ def source(tmp_path: Path) -> Path:
     for name in ("one.mp4", "two.mp4"):
         (folder / name).write_bytes(MP4 + name.encode())
     (folder / "copy.mp4").write_bytes(MP4 + b"one.mp4")
-    (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + b"\0" * 64)
+    (folder / "photo.bmp").write_bytes(b"BM" + b"\0" * 64)
     return folder
 
 
@@ -51,15 +51,15 @@ def dry_run(source: Path, tmp_path: Path, *more: str) -> int:
 
 
 def test_a_first_dry_run_leaves_no_trace(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """I-07: no state folder, no key, no output folder; duplicates and stills are told."""
+    """I-07: no state folder, no key, no output folder; duplicates and what is not supported are told."""
     before = everything(tmp_path)
-    assert dry_run(source, tmp_path) == 1, "a still is not supported"
+    assert dry_run(source, tmp_path) == 1, "a bitmap is not supported"
     assert everything(tmp_path) == before
     said = capsys.readouterr().out
     assert [line.split()[:2] for line in said.splitlines()] == [
         ["would", "mask"],
         ["duplicate", "one.mp4"],
-        ["unsupported", "photo.jpg"],
+        ["unsupported", "photo.bmp"],
         ["would", "mask"],
     ]
 

@@ -70,7 +70,8 @@ def test_the_container_is_built_from_settings_alone(settings: Settings) -> None:
         container.key_map.check()
         container.destination_blobs.check()
         assert container.policies.get("faces").name == "faces"
-        working = {"Caretaker", "Tidier", "FrameCleaner", "Presence", "UploadIntake", "Worker"}
+        intakes = {"RegistrationIntake", "UploadIntake"}
+        working = intakes | {"Caretaker", "Tidier", "FrameCleaner", "Presence", "Worker"}
         assert {type(one).__name__ for one in compose(container)} == working
     assert settings.state_dir.stat().st_mode & 0o777 == 0o700
     assert settings.map_key_path.stat().st_mode & 0o777 == 0o600
