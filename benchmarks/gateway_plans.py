@@ -39,8 +39,8 @@ class Plan:
 
 def _is_walk(line: str) -> bool:
     if line.startswith("SCAN"):
-        # a list of values is a table without rows of its own
-        return not line.split()[1].startswith(("(", "SUBQUERY", "CONSTANT"))
+        # a list of values, or a question within a question (anon_1), is a table without rows of its own
+        return not line.split()[1].startswith(("(", "SUBQUERY", "CONSTANT", "anon_"))
     is_bounded = line.endswith(")") or line.startswith(("SEARCH", "Bitmap"))
     return not is_bounded
 
