@@ -74,7 +74,7 @@ def test_a_blank_record_number_is_refused(maps: Maps) -> None:
 
 def _ask(folder: Path, start: Any, answers: Any) -> None:
     maps = Maps(folder)
-    start.wait()
+    start.wait(timeout=60)
     key_map = maps.open()
     answers.put([key_map.subject_pseudonym(f"{n}") for n in range(20)])
     maps.close()
@@ -82,12 +82,12 @@ def _ask(folder: Path, start: Any, answers: Any) -> None:
 
 def test_processes_that_begin_at_the_same_moment_agree(tmp_path: Path) -> None:
     """P-01: one identifier never gets two pseudonyms, also when map and key are made by a race of processes."""
-    context = multiprocessing.get_context("fork")
-    start, answers = context.Event(), context.Queue()
+    # not forked: a fork of a process with threads has their locks and not them, and may wait for ever
+    context = multiprocessing.get_context("spawn")
+    start, answers = context.Barrier(4), context.Queue()
     asking = [context.Process(target=_ask, args=(tmp_path, start, answers)) for _ in range(4)]
     for process in asking:
         process.start()
-    start.set()
     said = [tuple(answers.get(timeout=60)) for _ in asking]
     for process in asking:
         process.join()
