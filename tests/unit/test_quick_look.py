@@ -14,6 +14,8 @@ import pytest
 from opendrape.adapters.sql.quick_look import open_quick_look
 from opendrape.domain.work import WorkKind
 from opendrape.ports.quick_look import NoQuickLook, QuickLook
+from opendrape.ports.video_shelf import Standing
+from tests.fakes.catalogue import outcome
 from tests.fakes.gateway import ADMIN_KEY, asset_id, gateway_container, plan, register
 
 
@@ -37,6 +39,51 @@ def test_it_says_what_the_stores_say(container: Any) -> None:
     assert look.key(ADMIN_KEY.key_id) == container.access.find_key(ADMIN_KEY.key_id)
     container.access.revoke_key(ADMIN_KEY.key_id, actor="test")
     assert look.key(ADMIN_KEY.key_id) == container.access.find_key(ADMIN_KEY.key_id)
+
+
+def _standing_by_store(container: Any) -> Standing:
+    [glance] = container.door.videos.glances([asset_id(1)]).values()
+    standing: Standing = container.door.videos.standings([glance.asset])[asset_id(1)]
+    return standing
+
+
+def test_it_says_how_far_a_video_is_as_the_store_says_it(container: Any) -> None:
+    """H-02: before the plan, between pieces, while a masker is at one, with pieces kept, and cancelled."""
+    look: QuickLook = container.quick_look
+    register(container.catalogue, 1)
+    said = []
+
+    def same() -> None:
+        said.append(_standing_by_store(container))
+        assert look.standing(asset_id(1)) == said[-1]
+
+    same()
+    plan(container.catalogue, (0, 100), (100, 300))
+    same()
+    lease = container.catalogue.claim({WorkKind.MASK}, owner="test-0001", lease_seconds=30)
+    container.catalogue.heartbeat(lease, lease_seconds=30, progress=0.25)
+    same()
+    container.catalogue.complete(lease, outcome(lease))
+    same()
+    container.catalogue.cancel(asset_id(1), actor="test")
+    same()
+    assert [(one.frames, one.frames_kept, one.frames_under_way) for one in said[:4]] == [
+        (0, 0, 0.0),
+        (300, 0, 0.0),
+        (300, 0, 25.0),
+        (300, 100, 0.0),
+    ]
+
+
+def test_a_look_at_a_standing_keeps_no_snapshot(container: Any, tmp_path: Path) -> None:
+    """H-02: three questions of one moment; afterwards nobody is kept from tidying the log of writes."""
+    look: QuickLook = container.quick_look
+    register(container.catalogue, 1)
+    assert look.standing(asset_id(1)) is not None
+    register(container.catalogue, 2)
+    with closing(sqlite3.connect(tmp_path / "catalogue.sqlite3", isolation_level=None)) as other:
+        busy, written, moved = other.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+    assert (busy, written) == (0, moved)
 
 
 def test_what_is_not_there_or_not_theirs_is_nothing(container: Any) -> None:
@@ -90,5 +137,5 @@ def test_a_catalogue_in_memory_has_none(container: Any) -> None:
     with ExitStack() as opened:
         look = open_quick_look(open_database("sqlite://"), opened)
     assert isinstance(look, NoQuickLook)
-    assert (look.key("a"), look.glance("b", None)) == (None, None)
+    assert (look.key("a"), look.glance("b", None), look.standing("b")) == (None, None, None)
     assert container.catalogue.claim({WorkKind.MASK}, owner="test-0001", lease_seconds=1) is None

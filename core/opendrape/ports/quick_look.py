@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from opendrape.ports.access import StoredKey
-from opendrape.ports.video_shelf import Glance
+from opendrape.ports.video_shelf import Glance, Standing
 
 
 class QuickLook(Protocol):
@@ -19,6 +19,9 @@ class QuickLook(Protocol):
     def glance(self, asset_id: str, owner: str | None) -> Glance | None:
         """See ``VideoShelf.glance``."""
 
+    def standing(self, asset_id: str) -> Standing | None:
+        """See ``VideoShelf.standings``."""
+
 
 class NoQuickLook(QuickLook):
     """Where the catalogue is a server's: everything is asked of the stores."""
@@ -27,4 +30,7 @@ class NoQuickLook(QuickLook):
         return None
 
     def glance(self, asset_id: str, owner: str | None) -> Glance | None:  # noqa: ARG002
+        return None
+
+    def standing(self, asset_id: str) -> Standing | None:  # noqa: ARG002
         return None

@@ -81,7 +81,7 @@ def create_app(container: GatewayContainer, *, more_checks: Mapping[str, Check] 
     desk = Desk(
         container=container,
         health=_health_of(container, more_checks or {}),
-        standings=StandingMemory(lambda: container.door.videos, container.clock.monotonic),
+        standings=StandingMemory(lambda: container.door.videos, container.clock.monotonic, container.quick_look),
     )
     app = _bare_app()
     app.state.desk = desk

@@ -53,7 +53,7 @@ class ExpressLane:
             return None
         owner = None if sees_everything(caller) else caller.subject
         glance = self._desk.container.quick_look.glance(asked[1], owner)
-        standing = None if glance is None else self._desk.standings.known(glance)
+        standing = None if glance is None else self._desk.standings.at_once(glance)
         if glance is None or standing is None:
             return None
         known_tags = Headers(scope=scope).getlist("if-none-match")

@@ -25,7 +25,16 @@ _SECURITY_TEXTS = {
 }
 _SECURITY_HEADERS = [(name.lower().encode(), text.encode()) for name, text in _SECURITY_TEXTS.items()]
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_OF_MACHINES = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
+_ASKED_ALL_THE_TIME = frozenset(
+    {
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/api/videos/{asset_id}/progress",
+        "/api/videos/{asset_id}/progress/",
+    }
+)
 _log = get_log("gateway")
 
 
@@ -67,8 +76,8 @@ class Front:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         seconds, status = self._monotonic() - exchange.start, exchange.status or 500
         self._metrics.request_answered(method=method, route=route, status=status, seconds=seconds)
-        # probes and scrapers come every few seconds
-        log = _log.debug if route in _OF_MACHINES and status < 400 else _log.info
+        # probes, scrapers and whoever waits come every few seconds
+        log = _log.debug if route in _ASKED_ALL_THE_TIME and status < 400 else _log.info
         log("request_answered", method=method, route=route, status=status, seconds=round(seconds, 4))
 
 

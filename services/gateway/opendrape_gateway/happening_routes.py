@@ -44,7 +44,7 @@ async def how_far(
     if_none_match: Annotated[str | None, Header(description="tags the client already has")] = None,
 ) -> Response:
     """Small enough to ask every few seconds."""
-    standing = desk.standings.known(glance)
+    standing = desk.standings.at_once(glance)
     if standing is None:
         standing = await run_in_threadpool(desk.standings.standing, glance)
     shown = progress(glance.asset, standing, desk.container.clock)

@@ -7,9 +7,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from opendrape.ports.video_shelf import Glance, Standing
 from opendrape_gateway.desk import Desk
+
+_FEW: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class SharedLook:
 
     async def now(self, asset_id: str) -> Look | None:
         """A look at one video, at once; None when there is none."""
-        return (await asyncio.to_thread(self._look, (asset_id,))).get(asset_id)
+        return (await self._looked((asset_id,))).get(asset_id)
 
     async def next(self, asset_id: str) -> Look | None:
         """What the next shared look finds. An error of the catalogue comes to everybody who waits."""
@@ -54,7 +57,22 @@ class SharedLook:
             await asyncio.sleep(self._every_seconds)
         finally:
             self._round = None  # whoever comes from now on waits for the look after this one
-        return await asyncio.to_thread(self._look, tuple(self._watched))
+        return await self._looked(tuple(self._watched))
+
+    async def _looked(self, asset_ids: Collection[str]) -> Mapping[str, Look]:
+        at_once = self._at_once(asset_ids)
+        return await asyncio.to_thread(self._look, asset_ids) if at_once is None else at_once
+
+    def _at_once(self, asset_ids: Collection[str]) -> Mapping[str, Look] | None:
+        """On the event loop itself, where nothing has to be waited for and few are watched."""
+        found: dict[str, Look] = {}
+        for name in asset_ids if len(asset_ids) <= _FEW else ():
+            glance = self._desk.container.quick_look.glance(name, None)
+            standing = None if glance is None else self._desk.standings.at_once(glance)
+            if glance is None or standing is None:
+                return None
+            found[name] = Look(glance, standing)
+        return found if found else None
 
     def _look(self, asset_ids: Collection[str]) -> Mapping[str, Look]:
         glances = self._desk.container.door.videos.glances(asset_ids)

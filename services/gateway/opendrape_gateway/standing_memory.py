@@ -7,10 +7,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
+from opendrape.ports.quick_look import NoQuickLook, QuickLook
 from opendrape.ports.video_shelf import Glance, Standing, VideoShelf
 
 FRESH_SECONDS: Final = 1.0
 _MOST: Final = 1024
+_LONG_FRAMES: Final = 300_000
+"""Adding up the pieces of a longer video takes milliseconds: not on an event loop."""
 
 
 class StandingMemory:
@@ -18,8 +21,10 @@ class StandingMemory:
     said about the share of a piece may be that old. Threads may share one.
     """
 
-    def __init__(self, shelf: Callable[[], VideoShelf], monotonic: Callable[[], float]) -> None:
-        self._shelf, self._monotonic = shelf, monotonic
+    def __init__(
+        self, shelf: Callable[[], VideoShelf], monotonic: Callable[[], float], quick: QuickLook = NoQuickLook()
+    ) -> None:
+        self._shelf, self._monotonic, self._quick = shelf, monotonic, quick
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[Glance, float, Standing]] = OrderedDict()
 
@@ -29,6 +34,21 @@ class StandingMemory:
         with self._lock:
             seen, since, standing = self._known.get(glance.asset.asset_id, (None, 0.0, None))
         return standing if seen == glance and now - since < FRESH_SECONDS else None
+
+    def at_once(self, glance: Glance) -> Standing | None:
+        """As ``standing``, for event loops: what is remembered, or asked by a quick look where the video is known and
+        not long. Never waits; None means that ``standing`` is to be asked.
+        """
+        if (known := self.known(glance)) is not None:
+            return known
+        with self._lock:
+            before = self._known.get(glance.asset.asset_id)
+        if before is None or before[2].frames > _LONG_FRAMES:
+            return None
+        now, asked = self._monotonic(), self._quick.standing(glance.asset.asset_id)
+        if asked is not None:
+            self._keep(glance, now, asked)
+        return asked
 
     def standing(self, glance: Glance) -> Standing:
         """What one video stands at."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from opendrape.domain.work import Asset, WorkKind
 from opendrape.errors import CatalogueUnavailable
+from opendrape.ports.quick_look import NoQuickLook
 from opendrape.ports.video_shelf import Glance, Standing
 from opendrape_gateway.desk import Desk
 from opendrape_gateway.shared_look import SharedLook
@@ -79,6 +81,40 @@ def test_the_share_of_a_piece_is_seen_a_second_later(container: Any) -> None:
     assert container.memory.standing(glance(container)).frames_under_way == 0
     container.clock.seconds += FRESH_SECONDS
     assert container.memory.standing(glance(container)).frames_under_way == 50
+
+
+def test_an_event_loop_asks_itself_where_the_video_is_known_and_short(container: Any) -> None:
+    """Never of a long one: its pieces are many. Nor of one that nobody has asked the catalogue about."""
+    memory = StandingMemory(lambda: container.shelf, container.clock.monotonic, container.quick_look)
+    assert memory.at_once(glance(container)) is None
+    before = memory.standing(glance(container))
+    container.clock.seconds += FRESH_SECONDS
+    assert memory.known(glance(container)) is None
+    assert memory.at_once(glance(container)) == before
+    assert memory.known(glance(container)) == before
+    assert container.shelf.asked["standings"] == 1
+    long = dataclasses.replace(before, frames=300_001)
+    memory._keep(glance(container), container.clock.monotonic(), long)
+    assert memory.at_once(glance(container)) == long
+    container.clock.seconds += FRESH_SECONDS
+    assert memory.at_once(glance(container)) is None
+
+
+def test_streams_look_on_their_event_loop_where_nothing_has_to_be_waited_for(container: Any) -> None:
+    """And what they find is what the catalogue says."""
+    container.memory = StandingMemory(lambda: container.shelf, container.clock.monotonic, container.quick_look)
+    looks = shared(container)
+
+    async def watch() -> Any:
+        with looks.watching(asset_id(1)):
+            return [await looks.next(asset_id(1)) for _ in range(3)]
+
+    container.quick_look, quick = NoQuickLook(), container.quick_look
+    by_catalogue = asyncio.run(watch())
+    asked = dict(container.shelf.asked)
+    container.quick_look = quick
+    assert asyncio.run(watch()) == by_catalogue
+    assert container.shelf.asked == asked
 
 
 def shared(container: Any) -> SharedLook:

@@ -13,10 +13,10 @@ from sqlalchemy import Select
 
 from opendrape.adapters.sql.access import FIND_KEY, stored_key_of
 from opendrape.adapters.sql.database import Database
-from opendrape.adapters.sql.video_shelf import GLANCE_OF_ANY, GLANCE_OF_OWN, glance_of
+from opendrape.adapters.sql.video_shelf import GLANCE_OF_ANY, GLANCE_OF_OWN, STANDING_OF_ONE, glance_of, standing_of
 from opendrape.ports.access import StoredKey
 from opendrape.ports.quick_look import NoQuickLook, QuickLook
-from opendrape.ports.video_shelf import Glance
+from opendrape.ports.video_shelf import Glance, Standing
 
 T = TypeVar("T")
 
@@ -42,31 +42,49 @@ class SqliteQuickLook(QuickLook):
         self._key = _Question(FIND_KEY, dialect, stored_key_of)
         self._glance_of_any = _Question(GLANCE_OF_ANY, dialect, glance_of)
         self._glance_of_own = _Question(GLANCE_OF_OWN, dialect, glance_of)
+        self._standing = [_Question(query, dialect, lambda row: row) for query in STANDING_OF_ONE]
         self._path, self._lock = path, threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
     def key(self, key_id: str) -> StoredKey | None:
-        return self._ask(self._key, {"key_id": key_id})
+        return self._ask(self._key, key_id=key_id)
 
     def glance(self, asset_id: str, owner: str | None) -> Glance | None:
         if owner is None:
-            return self._ask(self._glance_of_any, {"asset_id": asset_id})
-        return self._ask(self._glance_of_own, {"asset_id": asset_id, "owner": owner})
+            return self._ask(self._glance_of_any, asset_id=asset_id)
+        return self._ask(self._glance_of_own, asset_id=asset_id, owner=owner)
+
+    def standing(self, asset_id: str) -> Standing | None:
+        """Of what was there at one moment, as the glance is."""
+        answers = self._rows(*(question.asked(asset_id=asset_id) for question in self._standing))
+        if answers is None:
+            return None
+        frames, under_way, steps = map(_Question.turned, self._standing, answers)
+        return standing_of(asset_id, frames, under_way, steps)
 
     def close(self) -> None:
         """Idempotent; the next question opens again."""
         with self._lock:
             self._let_go()
 
-    def _ask(self, question: _Question[T], values: Mapping[str, str]) -> T | None:
+    def _ask(self, question: _Question[T], **values: str) -> T | None:
+        answers = self._rows(question.asked(**values))
+        return question.answer(answers[0][0]) if answers and answers[0] else None
+
+    def _rows(self, *asked: tuple[str, Mapping[str, Any]]) -> list[list[Any]] | None:
+        """All rows of each; several in one snapshot."""
         with self._lock:
             try:
                 connection = self._connection or self._opened()
-                rows = connection.execute(question.text, values).fetchall()  # all of it: the snapshot ends here
+                if len(asked) == 1:
+                    return [connection.execute(*asked[0]).fetchall()]  # all of it: the snapshot ends here
+                connection.execute("BEGIN").close()
+                answers = [connection.execute(*one).fetchall() for one in asked]
+                connection.execute("COMMIT").close()
             except sqlite3.Error:
                 self._let_go()
                 return None
-        return question.answer(rows[0]) if rows else None
+        return answers
 
     def _opened(self) -> sqlite3.Connection:
         # at timeout 0 a busy database is an error at once
@@ -84,7 +102,10 @@ class _Question(Generic[T]):
     """A query put into words once, and what turns its rows into what the domain calls them."""
 
     def __init__(self, query: Select[Any], dialect: Any, meaning: Callable[[Any], T]) -> None:
-        self.text = str(query.compile(dialect=dialect))
+        made = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        self.text = str(made)
+        # what the query itself says; words are text, so they go as they are
+        self._own = {name: str(value) if isinstance(value, str) else value for name, value in made.params.items()}
         columns = list(query.selected_columns)
         self._row = namedtuple("_Row", [column.key for column in columns])  # type: ignore[misc]
         types: list[Any] = [column.type.dialect_impl(dialect) for column in columns]
@@ -92,10 +113,20 @@ class _Question(Generic[T]):
         self._meaning = meaning
         self._newest: tuple[Any, T] | None = None
 
+    def asked(self, **values: str) -> tuple[str, Mapping[str, Any]]:
+        """The question with these values."""
+        return self.text, self._own | values
+
+    def turned(self, rows: list[tuple[Any, ...]]) -> list[Any]:
+        """Rows as the domain's types."""
+        turns = self._turn
+        return [
+            self._row(*(turn(value) if turn else value for turn, value in zip(turns, row, strict=True))) for row in rows
+        ]
+
     def answer(self, values: tuple[Any, ...]) -> T:
         """Many who wait for one video get the same row."""
         newest = self._newest
         if newest is None or newest[0] != values:
-            turned = [turn(value) if turn else value for turn, value in zip(self._turn, values, strict=True)]
-            self._newest = newest = (values, self._meaning(self._row(*turned)))
+            self._newest = newest = (values, self._meaning(self.turned([values])[0]))
         return newest[1]

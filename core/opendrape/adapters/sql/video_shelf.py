@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,9 +46,9 @@ class SqlVideoShelf(SqlStore, VideoShelf):
         """Added up by the database: a page of long videos has thousands of pieces."""
         ids = tuple(asset.asset_id for asset in assets)
         with self._reading() as tx:
-            frames = {row.asset_id: row for row in tx.connection.execute(_frames(ids))}
-            under_way = {row.asset_id: row.frames for row in tx.connection.execute(_under_way(ids))}
-            steps = {(row.asset_id, row.kind): row.share for row in tx.connection.execute(_steps(ids))}
+            frames = {row.asset_id: row for row in tx.connection.execute(_frames(_one_of(ids)))}
+            under_way = {row.asset_id: row.frames for row in tx.connection.execute(_under_way(_one_of(ids)))}
+            steps = {(row.asset_id, row.kind): row.share for row in tx.connection.execute(_steps(_one_of(ids)))}
         return {one: _standing(one, frames.get(one), under_way.get(one), steps) for one in ids}
 
     def events(self, asset_id: str, *, after: int, limit: int) -> Sequence[VideoEvent]:
@@ -142,23 +142,30 @@ _KEPT = and_(
 )
 
 
-def _under_present_policy(table: Table, ids: tuple[str, ...]) -> ColumnElement[bool]:
+_Whose = Callable[[ColumnElement[str]], ColumnElement[bool]]
+
+
+def _one_of(ids: tuple[str, ...]) -> _Whose:
+    return lambda column: column.in_(ids)
+
+
+def _under_present_policy(table: Table, whose: _Whose) -> ColumnElement[bool]:
     """Joined with its asset, of these assets only."""
     same = and_(assets.c.asset_id == table.c.asset_id, assets.c.policy_digest == table.c.policy_digest)
-    return and_(same, table.c.asset_id.in_(ids))
+    return and_(same, whose(table.c.asset_id))
 
 
-def _frames(ids: tuple[str, ...]) -> Select[Any]:
+def _frames(whose: _Whose) -> Select[Any]:
     kept = func.sum(case((artefacts.c.chunk.is_not(None), _LENGTH), else_=0)).label("kept")
     return (
         select(chunks.c.asset_id, func.sum(_LENGTH).label("frames"), kept)
-        .join(assets, _under_present_policy(chunks, ids))
+        .join(assets, _under_present_policy(chunks, whose))
         .outerjoin(artefacts, _KEPT)
         .group_by(chunks.c.asset_id)
     )
 
 
-def _under_way(ids: tuple[str, ...]) -> Select[Any]:
+def _under_way(whose: _Whose) -> Select[Any]:
     """Masking that somebody is at: the piece is not kept yet."""
     piece = and_(
         chunks.c.asset_id == work_items.c.asset_id,
@@ -167,22 +174,36 @@ def _under_way(ids: tuple[str, ...]) -> Select[Any]:
     )
     return (
         select(work_items.c.asset_id, func.sum(work_items.c.progress * _LENGTH).label("frames"))
-        .join(assets, _under_present_policy(work_items, ids))
+        .join(assets, _under_present_policy(work_items, whose))
         .join(chunks, piece)
         .where(work_items.c.kind == WorkKind.MASK, work_items.c.state == WorkState.LEASED)
         .group_by(work_items.c.asset_id)
     )
 
 
-def _steps(ids: tuple[str, ...]) -> Select[Any]:
+def _steps(whose: _Whose) -> Select[Any]:
     """How far the steps of the whole video are; a finished one counts whatever came after."""
     share = func.max(case((work_items.c.state == WorkState.DONE, 1.0), else_=work_items.c.progress)).label("share")
     return (
         select(work_items.c.asset_id, work_items.c.kind, share)
-        .join(assets, _under_present_policy(work_items, ids))
+        .join(assets, _under_present_policy(work_items, whose))
         .where(work_items.c.kind.in_((WorkKind.PLAN, WorkKind.ASSEMBLE, WorkKind.DELIVER)))
         .group_by(work_items.c.asset_id, work_items.c.kind)
     )
+
+
+def _of_asked(column: ColumnElement[str]) -> ColumnElement[bool]:
+    return column == bindparam("asset_id", "")
+
+
+STANDING_OF_ONE = (_frames(_of_asked), _under_way(_of_asked), _steps(_of_asked))
+"""What ``standing_of`` is made from, as three questions with the parameter ``asset_id``."""
+
+
+def standing_of(asset_id: str, frames: Sequence[Any], under_way: Sequence[Any], steps: Sequence[Any]) -> Standing:
+    """The rows of the three questions, put together."""
+    shares = {(row.asset_id, row.kind): row.share for row in steps}
+    return _standing(asset_id, next(iter(frames), None), under_way[0].frames if under_way else None, shares)
 
 
 def _text(value: object) -> str | None:
