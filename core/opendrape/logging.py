@@ -161,6 +161,11 @@ def dropped_fields() -> int:
     return _output.dropped
 
 
+def is_written(level: str) -> bool:
+    """True when lines of this level are written; for whoever would make them very often."""
+    return _LEVELS[level] >= _output.threshold
+
+
 def log_uncaught_exceptions() -> None:
     """For entry points: uncaught exceptions of any thread become log lines instead of tracebacks with messages."""
     log = get_log("process")

@@ -43,6 +43,7 @@ from opendrape_gateway.openapi_bodies import say_what_bodies_risk
 from opendrape_gateway.openapi_links import link_operations
 from opendrape_gateway.openapi_models import name_models
 from opendrape_gateway.openapi_security import say_who_may
+from opendrape_gateway.outer_lane import OuterLane
 from opendrape_gateway.outside import Outside
 from opendrape_gateway.problems import install_problem_handlers
 from opendrape_gateway.rates import RateHeaders, rate_gate, within_rate
@@ -87,10 +88,14 @@ def create_app(container: GatewayContainer, *, more_checks: Mapping[str, Check] 
     app.state.desk = desk
     _watch(desk)
     app.state.listens_on, app.state.stopping = container.settings.gateway.host, threading.Event()
-    app.add_middleware(ExpressLane, desk=desk, rates=rate_gate(app.state, desk))
-    _guard(app, container)
+    rates, doorkeeper, monotonic = rate_gate(app.state, desk), _doorkeeper(container), container.clock.monotonic
+    app.add_middleware(ExpressLane, desk=desk, rates=rates)
+    _guard(app, container, doorkeeper)
     app.add_middleware(RateHeaders)
-    app.add_middleware(Front, metrics=desk.metrics, monotonic=container.clock.monotonic)
+    app.add_middleware(Front, metrics=desk.metrics, monotonic=monotonic)
+    app.add_middleware(
+        OuterLane, desk=desk, doorkeeper=doorkeeper, rates=rates, metrics=desk.metrics, monotonic=monotonic
+    )
     return app
 
 
@@ -141,23 +146,27 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _guard(app: FastAPI, container: GatewayContainer) -> None:
+def _guard(app: FastAPI, container: GatewayContainer, doorkeeper: Doorkeeper) -> None:
     """Body limit inside, gate outside: nothing is read of somebody who was not let in."""
-    chosen, monotonic = container.settings, container.clock.monotonic
+    chosen = container.settings
     app.add_middleware(
         BodyLimit,
         most_bytes=chosen.gateway.max_body_bytes,
         silence_seconds=chosen.gateway.body_silence_seconds,
         streams=takes_a_video,
     )
-    doorkeeper = Doorkeeper(
+    app.add_middleware(Gate, doorkeeper=doorkeeper, metrics_are_open=partial(metrics_are_open, chosen.access.metrics))
+
+
+def _doorkeeper(container: GatewayContainer) -> Doorkeeper:
+    chosen, monotonic = container.settings, container.clock.monotonic
+    return Doorkeeper(
         KeyOffice(container.access, container.clock, container.quick_look),
         issued_tokens(chosen.oidc, monotonic),
         metrics=container.metrics,
         monotonic=monotonic,
         failed_per_minute=chosen.access.failed_sign_ins_per_minute,
     )
-    app.add_middleware(Gate, doorkeeper=doorkeeper, metrics_are_open=partial(metrics_are_open, chosen.access.metrics))
 
 
 def takes_a_video(scope: Scope) -> bool:

@@ -1,7 +1,8 @@
 """Which question is asked so often that it is answered before any route is looked for: how far is this video.
 
 Hundreds wait for one video, and each costs masking on the same machine. What is out of the ordinary goes its way
-through the routes: this lane only ever answers what `getProgress` would, in the same bytes.
+through the routes: this lane only ever answers what `getProgress` would, in the same bytes. It has two ends: one behind
+the gate, for whoever was let in, and one before everything (``outer_lane``), for holders of keys.
 """
 
 from __future__ import annotations
@@ -23,18 +24,28 @@ from opendrape_gateway.desk import Desk
 from opendrape_gateway.entity_tags import tagged
 from opendrape_gateway.happenings import progress
 from opendrape_gateway.rates import RATE_KEY, RateGate
+from opendrape_gateway.shared_look import Look
 
-_ASKED: Final = re.compile(r"/api/videos/([a-z0-9-]{1,64})/progress(/?)")
+ASKED: Final = re.compile(r"/api/videos/([a-z0-9-]{1,64})/progress(/?)")
+TEMPLATES: Final = {slash: "/api/videos/{asset_id}/progress" + slash for slash in ("", "/")}
+"""What logs and figures call the address."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """What logs and figures call the address."""
-
     path_format: str
 
 
-_ROUTES: Final = {slash: _Route("/api/videos/{asset_id}/progress" + slash) for slash in ("", "/")}
+_ROUTES: Final = {slash: _Route(template) for slash, template in TEMPLATES.items()}
+
+
+def at_once(desk: Desk, caller: Caller, asset_id: str) -> Look | None:
+    """What this caller may see of a video, without waiting; None: ask the routes."""
+    if is_picture(asset_id) or not caller.may(access.Scope.READ):
+        return None
+    glance = desk.container.quick_look.glance(asset_id, None if sees_everything(caller) else caller.subject)
+    standing = None if glance is None else desk.standings.at_once(glance)
+    return None if glance is None or standing is None else Look(glance, standing)
 
 
 class ExpressLane:
@@ -48,18 +59,14 @@ class ExpressLane:
         await (answer or self._app)(scope, receive, send)
 
     def _answer(self, scope: Scope) -> Response | None:
-        asked, caller = _ASKED.fullmatch(scope["path"]), scope.get(CALLER_KEY)
-        if asked is None or is_picture(asked[1]) or not isinstance(caller, Caller) or not caller.may(access.Scope.READ):
+        asked, caller = ASKED.fullmatch(scope["path"]), scope.get(CALLER_KEY)
+        if asked is None or not isinstance(caller, Caller):
             return None
-        owner = None if sees_everything(caller) else caller.subject
-        glance = self._desk.container.quick_look.glance(asked[1], owner)
-        standing = None if glance is None else self._desk.standings.at_once(glance)
-        if glance is None or standing is None:
-            return None
+        seen = at_once(self._desk, caller, asked[1])
         known_tags = Headers(scope=scope).getlist("if-none-match")
-        counted = self._rates.spend_at_once(caller.subject) if len(known_tags) < 2 else None
-        if counted is None:
+        counted = self._rates.spend_at_once(caller.subject) if seen and len(known_tags) < 2 else None
+        if seen is None or counted is None:
             return None
         scope[RATE_KEY], scope["route"] = counted, _ROUTES[asked[2]]
-        shown = progress(glance.asset, standing, self._desk.container.clock)
+        shown = progress(seen.glance.asset, seen.standing, self._desk.container.clock)
         return tagged(shown.model_dump_json().encode(), *known_tags or (None,))

@@ -23,7 +23,7 @@ _SECURITY_TEXTS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_SECURITY_HEADERS = [(name.lower().encode(), text.encode()) for name, text in _SECURITY_TEXTS.items()]
+SECURITY_HEADERS = [(name.lower().encode(), text.encode()) for name, text in _SECURITY_TEXTS.items()]
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ASKED_ALL_THE_TIME = frozenset(
     {
@@ -61,7 +61,7 @@ class Front:
 
     async def _answer(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
         try:
-            if _is_misdirected(scope):
+            if is_misdirected(scope):
                 await problem_response(exchange.request_id, 421)(scope, receive, exchange.send)
             else:
                 await self._app(scope, receive, exchange.send)
@@ -97,7 +97,7 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = _with_dashes(self.request_id)
             named = {name.lower() for name, _ in headers.raw}
-            headers.raw.extend(one for one in _SECURITY_HEADERS if one[0] not in named)
+            headers.raw.extend(one for one in SECURITY_HEADERS if one[0] not in named)
         await self._send(message)
 
 
@@ -109,12 +109,17 @@ def _request_id(scope: Scope) -> str:
         return uuid.uuid4().hex
 
 
+def new_request_id(scope: Scope) -> str:
+    """The same for an answer that is written elsewhere, with dashes."""
+    return _with_dashes(_request_id(scope))
+
+
 def _with_dashes(text: str) -> str:
     """A UUID's hexadecimal digits as people write them."""
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _is_misdirected(scope: Scope) -> bool:
+def is_misdirected(scope: Scope) -> bool:
     """No web page may talk to a door on loopback under its own name (DNS rebinding), whatever credential it found.
     ``listens_on`` is set by ``create_app`` and by ``server.run``.
     """

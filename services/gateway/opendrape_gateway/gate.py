@@ -43,7 +43,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         try:
-            caller = await self._doorkeeper.admit(Headers(scope=scope).getlist("authorization"), _address(scope))
+            caller = await self._doorkeeper.admit(Headers(scope=scope).getlist("authorization"), address_of(scope))
         except OpenDrapeError as refusal:
             answer = problem_of(refusal, scope.get("opendrape.request_id"))
             if isinstance(refusal, SignInRequired) and refusal.reason != SignInRequired.default_reason:
@@ -63,6 +63,7 @@ def metrics_are_open(choice: str, scope: Scope) -> bool:
     return choice == "open" or (choice == "loopback" and is_loopback(scope["app"].state.listens_on))
 
 
-def _address(scope: Scope) -> str:
+def address_of(scope: Scope) -> str:
+    """Where the request came from."""
     client = scope.get("client")
     return str(client[0]) if client else ""

@@ -7,7 +7,7 @@ import threading
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Select
 
@@ -19,6 +19,8 @@ from opendrape.ports.quick_look import NoQuickLook, QuickLook
 from opendrape.ports.video_shelf import Glance, Standing
 
 T = TypeVar("T")
+
+_MOST_KNOWN: Final = 512
 
 
 def open_quick_look(database: Database, opened: ExitStack) -> QuickLook:
@@ -111,7 +113,7 @@ class _Question(Generic[T]):
         types: list[Any] = [column.type.dialect_impl(dialect) for column in columns]
         self._turn: list[Any] = [one.result_processor(dialect, None) for one in types]
         self._meaning = meaning
-        self._newest: tuple[Any, T] | None = None
+        self._known: dict[tuple[Any, ...], T] = {}
 
     def asked(self, **values: str) -> tuple[str, Mapping[str, Any]]:
         """The question with these values."""
@@ -125,8 +127,10 @@ class _Question(Generic[T]):
         ]
 
     def answer(self, values: tuple[Any, ...]) -> T:
-        """Many who wait for one video get the same row."""
-        newest = self._newest
-        if newest is None or newest[0] != values:
-            self._newest = newest = (values, self._meaning(self.turned([values])[0]))
-        return newest[1]
+        """Many who wait get the same rows again and again."""
+        found = self._known.get(values)
+        if found is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            found = self._known[values] = self._meaning(self.turned([values])[0])
+        return found
