@@ -19,6 +19,7 @@ from opendrape.ports.quick_look import NoQuickLook
 from opendrape_gateway.callers import CALLER_KEY
 from opendrape_gateway.composition import create_app
 from opendrape_gateway.express_lane import ExpressLane
+from opendrape_gateway.outer_lane import OuterLane
 from opendrape_gateway.rates import rate_gate
 from tests.fakes.door import app_for, key_of, whole_container
 from tests.fakes.gateway import ask, asset_id, plan, register
@@ -154,3 +155,147 @@ def test_figures_and_limits_count_it_like_any_other(tmp_path: Path) -> None:
         figures = render(container.metrics)[0].decode()
     counted = [line for line in figures.splitlines() if "requests_total{" in line and "progress" in line]
     assert any('status="200"' in line and line.endswith(" 20.0") for line in counted), counted
+
+
+class Outer:
+    """The outer end of the lane alone; ``passed_on`` counts what it left to the layers behind, ``status`` of theirs."""
+
+    def __init__(self, container: Any) -> None:
+        app = create_app(container)
+        app.state.listens_on = "127.0.0.1"
+        self.app, self.desk, self.passed_on = app, app.state.desk, 0
+        self.rates = rate_gate(app.state, app.state.desk)
+        [made] = [one for one in app.user_middleware if one.cls is OuterLane]
+        self.lane = OuterLane(self._behind, **made.kwargs)
+
+    async def _behind(self, _scope: Any, _receive: Any, send: Any) -> None:
+        self.passed_on += 1
+        await send({"type": "http.response.start", "status": _BY_ROUTES, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def ask(self, *headers: tuple[str, str], path: str = _URL, method: str = "GET") -> int:
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "headers": [(name.encode(), text.encode()) for name, text in (("host", "localhost"), *headers)],
+            "app": self.app,
+            "client": ("127.0.0.1", 1),
+        }
+        statuses: list[int] = []
+
+        async def send(message: Any) -> None:
+            statuses.append(message.get("status", 0))
+
+        await self.lane(scope, None, send)  # type: ignore[arg-type]
+        return statuses[0]
+
+    async def get_ready(self) -> None:
+        """What a first request draws and remembers."""
+        self.desk.standings.standing(self.desk.container.quick_look.glance(asset_id(1), None))
+        await self.rates.spend("anna")
+        await self.rates.spend("berta")
+
+
+def _bearer(container: Any, name: str) -> tuple[str, str]:
+    return ("authorization", f"Bearer {key_of(container, name)}")
+
+
+@pytest.fixture
+def outer(container: Any) -> Outer:
+    made = Outer(container)
+    made.keys = {name: _bearer(container, name) for name in ("anna", "berta")}  # type: ignore[attr-defined]
+    office = made.lane._doorkeeper._keys
+    office.recognise(key_of(container, "anna"))  # who uses a key is told in a thread, at the first time
+    office._told |= dict.fromkeys((hashlib.sha256(one.encode()).hexdigest()[:12] for one in ("anna", "berta")), 1e18)
+    return made
+
+
+async def _all_of(outer: Outer, *asked: tuple[tuple[tuple[str, str], ...], dict[str, str]]) -> list[int]:
+    await outer.get_ready()
+    return [await outer.ask(*headers, **more) for headers, more in asked]
+
+
+def test_the_outer_end_answers_the_holder_of_a_key(outer: Any) -> None:
+    """H-02: with and without the slash, and with a tag; nothing behind it is asked."""
+    anna = outer.keys["anna"]
+    asked = [((anna,), {}), ((anna,), {"path": _URL.rstrip("/")}), ((anna, ("if-none-match", "*")), {})]
+    assert asyncio.run(_all_of(outer, *asked)) == [200, 200, 304]
+    assert outer.passed_on == 0
+
+
+def test_the_outer_end_leaves_everything_else_to_the_layers(outer: Any) -> None:
+    """H-05, H-08: nobody, a wrong secret, a stranger, two credentials, a foreign host, a body, another method."""
+    anna, berta = outer.keys["anna"], outer.keys["berta"]
+    wrong = (anna[0], anna[1][:-4] + ("0000" if not anna[1].endswith("0000") else "1111"))
+    odd: list[tuple[tuple[tuple[str, str], ...], dict[str, str]]] = [
+        ((), {}),
+        ((wrong,), {}),
+        ((berta,), {}),
+        ((anna, anna), {}),
+        ((("authorization", anna[1].replace("Bearer", "Basic")),), {}),
+        ((("authorization", "Bearer a.b.c"),), {}),
+        ((anna, ("content-length", "5")), {}),
+        ((anna, ("transfer-encoding", "chunked")), {}),
+        ((anna, ("if-none-match", "a"), ("if-none-match", "b")), {}),
+        ((anna,), {"method": "HEAD"}),
+        ((anna,), {"path": f"/api/videos/{asset_id(2)}/progress/"}),
+        ((anna,), {"path": _URL + "more"}),
+    ]
+    assert asyncio.run(_all_of(outer, *odd)) == [_BY_ROUTES] * len(odd)
+    assert outer.passed_on == len(odd)
+
+
+def test_the_outer_end_is_not_reached_under_a_foreign_name(outer: Any) -> None:
+    """H-08: DNS rebinding is refused before any key is looked at."""
+    outer.app.state.listens_on = "127.0.0.1"
+
+    async def asked() -> tuple[int, int]:
+        await outer.get_ready()
+        scope_host = ("host", "rebound.example")
+        return await _foreign(outer, scope_host), await outer.ask(outer.keys["anna"])
+
+    assert asyncio.run(asked()) == (_BY_ROUTES, 200)
+
+
+async def _foreign(outer: Any, host: tuple[str, str]) -> int:
+    key, statuses = outer.keys["anna"], []
+    headers = [(name.encode(), text.encode()) for name, text in (host, key)]
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status", 0))
+
+    scope = {"type": "http", "method": "GET", "path": _URL, "headers": headers, "app": outer.app, "client": None}
+    await outer.lane(scope, None, send)
+    return int(statuses[0])
+
+
+def test_a_fault_of_the_outer_end_is_left_to_the_layers(outer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """H-08: they answer, and say what is wrong if it still is."""
+
+    def broken(_subject: str) -> None:
+        raise RuntimeError(_URL)
+
+    outer.lane._rates = type("Broken", (), {"spend_at_once": staticmethod(broken)})
+    assert asyncio.run(_all_of(outer, ((outer.keys["anna"],), {}))) == [_BY_ROUTES]
+    said = capsys.readouterr().err
+    assert "outer_lane_failed" in said
+    assert asset_id(1) not in said
+
+
+def test_one_that_fails_too_often_waits_at_the_outer_end_too(outer: Any) -> None:
+    """H-05: a key that was never good from an address where others fail is for the layers to judge."""
+    doorkeeper = outer.lane._doorkeeper
+    for _ in range(10_000):
+        doorkeeper._failures.failed("127.0.0.1")
+    assert asyncio.run(_all_of(outer, ((outer.keys["anna"],), {}))) == [_BY_ROUTES]
+
+
+def test_a_good_sign_in_is_counted_once_wherever_it_is_answered(container: Any) -> None:
+    """H-07: the outer end counts what it answers, the gate the rest."""
+    app, bearer = create_app(container), {"Authorization": f"Bearer {key_of(container, 'anna')}"}
+    for _ in range(5):
+        assert ask(app, _URL, headers=bearer).status_code == 200
+    figures = render(container.metrics)[0].decode().splitlines()
+    counted = [line for line in figures if "sign_ins_total{" in line and '"ok"' in line]
+    assert [line.rpartition(" ")[2] for line in counted] == ["5.0"]
