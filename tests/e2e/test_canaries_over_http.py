@@ -180,7 +180,7 @@ def _frames(door: Door, video: str) -> None:
 
 
 def _everything(door: Door, video: str) -> None:
-    for path in ("", "progress/", "timeline/", "report/", "receipt/", "regions/", "segments/"):
+    for path in ("", "progress/", "timeline/", "report/", "receipt/", "output/", "regions/", "segments/"):
         assert door.ask("GET", f"/api/videos/{video}/{path}").status_code == 200, path
     for path in (
         "uploads/",

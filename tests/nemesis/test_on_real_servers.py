@@ -15,9 +15,12 @@ from tests.servers.backends import DESTINATION, WORK, backends
 from tests.servers.small_disk import small_disk
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("seconds", "videos"), [(60, 6), pytest.param(600, 20, marks=[pytest.mark.long, pytest.mark.timeout(2400)])]
+    ("seconds", "videos"),
+    [
+        pytest.param(60, 6, marks=pytest.mark.timeout(600)),
+        pytest.param(600, 20, marks=[pytest.mark.long, pytest.mark.timeout(2400)]),
+    ],
 )
 def test_nothing_is_lost_doubled_or_changed(
     seconds: int, videos: int, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

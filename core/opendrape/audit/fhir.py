@@ -32,6 +32,8 @@ _KNOWN: Final = {
     "api_key.rotated": ("110113", _CHANGED),
     "api_key.revoked": ("110113", _REMOVED),
     "audit.exported": ("110106", _READ),
+    "frames.downloaded": ("110106", _READ),
+    "output.fetched": ("110106", _READ),
 }
 _SUCCEEDED, _FAILED = "0", "8"
 _DID_NOT_SUCCEED: Final = frozenset({"failed", "quarantined"})

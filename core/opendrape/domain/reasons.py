@@ -296,6 +296,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "idempotency_key_reused": "This Idempotency-Key was used for another request.",
         "idempotency_key_running": "The first request with this Idempotency-Key is still being answered.",
         "rate_limited": "Too many requests; wait as long as Retry-After says.",
+        "range_beyond_the_end": "The file ends before the range that was asked for.",
         "too_many_event_streams": "As many event streams are open as there may be.",
         "webhook_address": "The address is not one that webhooks may be sent to.",
         "webhook_too_many": "You have as many webhooks as you may.",

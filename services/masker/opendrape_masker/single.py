@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -16,9 +17,10 @@ from opendrape.domain.regions import MarkedRegion, MaskReport
 from opendrape.domain.scene_facts import ConfirmedInterval
 from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape.errors import MediaRefused, PermanentError
-from opendrape.media.probing import probe_in_child
+from opendrape.media.probing import Probed, probe_in_child
 from opendrape.settings import Settings
 from opendrape_masker.children import run_assemble_child, run_mask_child, scratch_folder
+from opendrape_masker.orders import AssembleAnswer, MaskAnswer
 from opendrape_masker.preview.making import make_preview
 from opendrape_masker.preview.orders import PreviewWish
 from opendrape_masker.reports import summed
@@ -55,6 +57,72 @@ def mask_file(
         os.close(descriptor)
 
 
+@dataclass(frozen=True)
+class _Work:
+    """One open file in a scratch folder of its own."""
+
+    descriptor: int
+    probed: Probed
+    folder: Path
+    timeline: Path
+    policy: Policy
+    settings: Settings
+
+    @property
+    def spans(self) -> Sequence[FrameSpan]:
+        return self.probed.timeline.chunks(self.policy.chunk_seconds)
+
+    def masked(
+        self,
+        regions: tuple[MarkedRegion, ...],
+        confirmed: tuple[ConfirmedInterval, ...],
+        on_progress: Callable[[float], None],
+    ) -> list[MaskAnswer]:
+        """Every piece, one after another."""
+        frames = len(self.probed.timeline)
+        return [
+            run_mask_child(
+                self.settings,
+                descriptor=self.descriptor,
+                media=self.probed.media,
+                timeline=self.timeline,
+                span=span,
+                policy=self.policy,
+                folder=_sub_folder(self.folder, number),
+                regions=regions,
+                confirmed=confirmed,
+                on_progress=lambda share, span=span: on_progress(_done(span, share, frames)),  # type: ignore[misc]
+            )
+            for number, span in enumerate(self.spans)
+        ]
+
+    def joined(self, pieces: Sequence[MaskAnswer], on_progress: Callable[[float], None]) -> AssembleAnswer:
+        """One file of all pieces."""
+        return run_assemble_child(
+            self.settings,
+            chunks=tuple(piece.path for piece in pieces),
+            media=self.probed.media,
+            timeline=self.timeline,
+            folder=self.folder,
+            on_progress=lambda _share: on_progress(1.0),
+            audio=self.policy.audio,
+            descriptor=self.descriptor,
+        )
+
+    def show(self, wish: PreviewWish, pieces: Sequence[MaskAnswer], masked: Path) -> None:
+        """The contact sheet, from the finished file."""
+        make_preview(
+            wish,
+            settings=self.settings,
+            source=self.descriptor,
+            masked=masked,
+            media=self.probed.media,
+            timeline=self.timeline,
+            evidence=tuple(piece.evidence for piece in pieces),
+            folder=_sub_folder(self.folder, len(self.spans)),
+        )
+
+
 def _mask_open(
     descriptor: int,
     output: Path,
@@ -69,55 +137,21 @@ def _mask_open(
     probed = probe_in_child(descriptor, settings)
     if probed.media.is_still:
         _check_still(output, probed.media, preview)
-    spans = probed.timeline.chunks(policy.chunk_seconds)
+    destination = LocalBlobStore(output.parent.absolute())
     with scratch_folder(settings) as folder:
-        timeline = _stored(probed.timeline, folder)
-        answers = []
-        for number, span in enumerate(spans):
-            piece = _sub_folder(folder, number)
-            answers.append(
-                run_mask_child(
-                    settings,
-                    descriptor=descriptor,
-                    media=probed.media,
-                    timeline=timeline,
-                    span=span,
-                    policy=policy,
-                    folder=piece,
-                    regions=regions,
-                    confirmed=confirmed,
-                    on_progress=lambda share, span=span: on_progress(_done(span, share, len(probed.timeline))),  # type: ignore[misc]
-                )
-            )
-        report = summed([answer.report for answer in answers])
+        work = _Work(descriptor, probed, folder, _stored(probed.timeline, folder), policy, settings)
+        pieces = work.masked(regions, confirmed, on_progress)
+        report = summed([piece.report for piece in pieces])
         on_masked(report)
         check_nothing_awaits_review(report, policy)
         if probed.media.is_still:
-            (answer,) = answers
-            LocalBlobStore(output.parent.absolute()).put(output.name, answer.path, sha256=answer.sha256)
+            (piece,) = pieces
+            destination.put(output.name, piece.path, sha256=piece.sha256)
             return report
-        joined = run_assemble_child(
-            settings,
-            chunks=tuple(answer.path for answer in answers),
-            media=probed.media,
-            timeline=timeline,
-            folder=folder,
-            on_progress=lambda _share: on_progress(1.0),
-            audio=policy.audio,
-            descriptor=descriptor,
-        )
-        LocalBlobStore(output.parent.absolute()).put(output.name, joined.path, sha256=joined.sha256)
+        joined = work.joined(pieces, on_progress)
+        destination.put(output.name, joined.path, sha256=joined.sha256)
         if preview is not None:
-            make_preview(
-                preview,
-                settings=settings,
-                source=descriptor,
-                masked=joined.path,
-                media=probed.media,
-                timeline=timeline,
-                evidence=tuple(answer.evidence for answer in answers),
-                folder=_sub_folder(folder, len(spans)),
-            )
+            work.show(preview, pieces, joined.path)
     return report.model_copy(update={"sound": joined.sound})
 
 

@@ -132,6 +132,8 @@ RULES: dict[str, Rule] = {
     "PUT /api/videos/{asset_id}/regions/": replace(_CHANGE, body={"regions": []}),
     "GET /api/videos/{asset_id}/report/": replace(_LOOK, may_lack=True),
     "GET /api/videos/{asset_id}/receipt/": replace(_LOOK, scope=Scope.DOWNLOAD, may_lack=True),
+    "GET /api/videos/{asset_id}/output/": replace(_LOOK, scope=Scope.DOWNLOAD, may_lack=True),
+    "GET /api/images/{asset_id}/output/": replace(_LOOK_AT_IMAGE, scope=Scope.DOWNLOAD, may_lack=True),
     "GET /api/images/": Rule(EVERYBODY),
     "POST /api/images/": Rule(EVERYBODY, Scope.WRITE),
     "GET /api/images/{asset_id}/": _LOOK_AT_IMAGE,

@@ -113,10 +113,13 @@ def test_a_picture_goes_the_whole_way_over_http(container: Container, base: str)
             said.append(answer.content)
         report = httpx.get(f"{base}{address}report/").json()
         receipt = httpx.get(f"{base}{address}receipt/").json()["receipt"]
+        output = httpx.get(f"{base}{address}output/")
+        assert httpx.get(f"{base}{address.replace('images', 'videos')}output/").status_code == 404
     assert (report["frames"], report["masked_frames"]) == (1, 1)
     with container.destination_blobs.local_path(receipt["output"]["name"]) as path:
         file = path.read_bytes()
     after = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert (output.content, output.headers["content-type"]) == (file, "image/png")
     assert receipt["output"]["name"].endswith(".png")
     assert not after[24:56, 32:72].any()
     np.testing.assert_array_equal(after[:20], scene()[:20])

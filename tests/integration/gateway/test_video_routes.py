@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from opendrape.adapters.local_blobs import LocalBlobStore
+from opendrape.domain.policy import PolicyRef
 from opendrape.domain.work import Artefact, ArtefactKind, WorkKind
+from opendrape_gateway.front import ResponseBroken
 from tests.fakes.catalogue import outcome
 from tests.fakes.door import app_for
 from tests.fakes.gateway import ask, asset_id, gateway_container, plan, register
@@ -57,6 +60,7 @@ EVERY_ADDRESS_OF_A_VIDEO = [
     ("PUT", "regions/"),
     ("GET", "report/"),
     ("GET", "receipt/"),
+    ("GET", "output/"),
     ("GET", "progress/"),
     ("GET", "timeline/"),
     ("GET", "events/"),
@@ -241,3 +245,86 @@ def test_every_answer_is_json_that_a_client_can_read(app: Any, container: Any) -
     ids = [op["operationId"] for path in document["paths"].values() for op in path.values()]
     assert len(ids) == len(set(ids))
     assert json.dumps(document)
+
+
+def _delivered(container: Any, content: bytes) -> Artefact:
+    """Video 1, with this content as what was published."""
+    register(container.catalogue, 1)
+    stored = container.destination_blobs.put_bytes("made.mp4", content)
+    published = Artefact(ArtefactKind.PUBLISHED, stored.name, stored.sha256, stored.size_bytes)
+    while lease := container.catalogue.claim(set(WorkKind), owner="test-0001", lease_seconds=30):
+        done = outcome(lease)
+        is_last = lease.kind is WorkKind.DELIVER
+        container.catalogue.complete(lease, done.model_copy(update={"published": published}) if is_last else done)
+    return published
+
+
+def test_the_masked_file_is_fetched_once_it_is_delivered(app: Any, container: Any) -> None:
+    """H-02, H-09: byte for byte, under a name without identity, with its digest, and who fetched it is in the audit."""
+    content = bytes(range(256)) * 2000
+    url = f"/api/videos/{asset_id(1)}/output/"
+    assert ask(app, url).status_code == 404
+    published = _delivered(container, content)
+    told = ask(app, url)
+    assert (told.status_code, told.content) == (200, content)
+    assert told.headers["content-type"] == "video/mp4"
+    assert told.headers["content-disposition"] == f'attachment; filename="{asset_id(1)}.mp4"'
+    assert told.headers["etag"] == f'"{published.sha256}"'
+    digest = base64.b64encode(bytes.fromhex(published.sha256)).decode()
+    assert told.headers["repr-digest"] == f"sha-256=:{digest}:"
+    again = ask(app, url, headers={"If-None-Match": told.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    fetched = [one for one in container.catalogue.audit_events(asset_id(1)) if one.action == "output.fetched"]
+    assert [one.actor for one in fetched] == ["chief"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "start", "end"),
+    [
+        ("bytes=0-99", 206, 0, 100),
+        ("bytes=300000-", 206, 300_000, 512_000),
+        ("bytes=-10", 206, 511_990, 512_000),
+        ("bytes=511999-900000", 206, 511_999, 512_000),
+        ("bytes=0-1,5-6", 200, 0, 512_000),
+        ("bytes=9-3", 200, 0, 512_000),
+        ("frames=0-9", 200, 0, 512_000),
+        ("bytes=512000-", 416, 0, 0),
+        ("bytes=-0", 416, 0, 0),
+    ],
+)
+def test_a_broken_download_goes_on_where_it_broke(
+    app: Any, container: Any, asked: str, status: int, start: int, end: int
+) -> None:
+    """H-02: one range, as RFC 9110 has it; only of the file that the client began with."""
+    content = bytes(range(256)) * 2000
+    published = _delivered(container, content)
+    url = f"/api/videos/{asset_id(1)}/output/"
+    told = ask(app, url, headers={"Range": asked})
+    assert told.status_code == status
+    if status == 416:
+        assert (told.headers["content-range"], told.json()["reason"]) == ("bytes */512000", "range_beyond_the_end")
+        return
+    assert told.content == content[start:end]
+    assert told.headers.get("content-range") == (f"bytes {start}-{end - 1}/512000" if status == 206 else None)
+    same = ask(app, url, headers={"Range": asked, "If-Range": f'"{published.sha256}"'})
+    other = ask(app, url, headers={"Range": asked, "If-Range": '"else"'})
+    assert (same.content, other.status_code, other.content) == (told.content, 200, content)
+
+
+def test_nothing_is_fetched_of_a_video_that_is_masked_anew(app: Any, container: Any) -> None:
+    """H-02: what an earlier policy made is not what this one promises."""
+    _delivered(container, b"by the earlier policy")
+    url = f"/api/videos/{asset_id(1)}/output/"
+    assert ask(app, url).status_code == 200
+    register(container.catalogue, 1, policy=PolicyRef(name="full", digest="e" * 64))
+    assert ask(app, url).status_code == 404
+
+
+def test_a_file_that_was_changed_is_not_handed_out_to_its_end(app: Any, container: Any) -> None:
+    """D-02: the client sees a broken answer, never a whole one with other bytes."""
+    published = _delivered(container, b"masked" * 100_000)
+    with container.destination_blobs.local_path(published.name) as path:
+        path.chmod(0o600)
+        path.write_bytes(b"strange" + path.read_bytes()[7:])
+    with pytest.raises(ResponseBroken):
+        ask(app, f"/api/videos/{asset_id(1)}/output/")
