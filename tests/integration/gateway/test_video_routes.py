@@ -318,6 +318,11 @@ def test_nothing_is_fetched_of_a_video_that_is_masked_anew(app: Any, container: 
     assert ask(app, url).status_code == 200
     register(container.catalogue, 1, policy=PolicyRef(name="full", digest="e" * 64))
     assert ask(app, url).status_code == 404
+    container.catalogue.cancel(asset_id(1), actor="test")
+    back = register(container.catalogue, 1)
+    assert container.catalogue.artefacts(asset_id(1), back.policy.digest, ArtefactKind.PUBLISHED)
+    assert back.state != "delivered"
+    assert ask(app, url).status_code == 404
 
 
 def test_a_file_that_was_changed_is_not_handed_out_to_its_end(app: Any, container: Any) -> None:
