@@ -172,6 +172,14 @@ def test_an_impossible_mark_is_refused_without_an_echo(app: Any, container: Any,
     assert "patientovich" not in answer.text
 
 
+def _bring_home(container: Any, **of_delivery: Artefact) -> None:
+    """Every item that is due, done; the delivery with these artefacts."""
+    while lease := container.catalogue.claim(set(WorkKind), owner="test-0001", lease_seconds=30):
+        done = outcome(lease)
+        is_last = lease.kind is WorkKind.DELIVER
+        container.catalogue.complete(lease, done.model_copy(update=of_delivery) if is_last else done)
+
+
 def test_report_and_receipt_are_there_once_there_is_something_to_tell(app: Any, container: Any) -> None:
     """H-02, D-06: the receipt comes byte for byte as it was signed."""
     register(container.catalogue, 1)
@@ -180,10 +188,7 @@ def test_report_and_receipt_are_there_once_there_is_something_to_tell(app: Any, 
     signed = b'{"signed": true}\n'
     stored = container.destination_blobs.put_bytes("r.json", signed)
     receipt = Artefact(ArtefactKind.RECEIPT, stored.name, stored.sha256, stored.size_bytes)
-    while lease := container.catalogue.claim(set(WorkKind), owner="test-0001", lease_seconds=30):
-        done = outcome(lease)
-        delivered = lease.kind is WorkKind.DELIVER
-        container.catalogue.complete(lease, done.model_copy(update={"receipt": receipt}) if delivered else done)
+    _bring_home(container, receipt=receipt)
     told = ask(app, f"/api/videos/{asset_id(1)}/receipt/")
     assert told.content == signed
     assert told.headers["content-disposition"] == f'attachment; filename="{asset_id(1)}.receipt.json"'
@@ -252,10 +257,7 @@ def _delivered(container: Any, content: bytes) -> Artefact:
     register(container.catalogue, 1)
     stored = container.destination_blobs.put_bytes("made.mp4", content)
     published = Artefact(ArtefactKind.PUBLISHED, stored.name, stored.sha256, stored.size_bytes)
-    while lease := container.catalogue.claim(set(WorkKind), owner="test-0001", lease_seconds=30):
-        done = outcome(lease)
-        is_last = lease.kind is WorkKind.DELIVER
-        container.catalogue.complete(lease, done.model_copy(update={"published": published}) if is_last else done)
+    _bring_home(container, published=published)
     return published
 
 
