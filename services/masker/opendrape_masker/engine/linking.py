@@ -101,7 +101,8 @@ class TrackLine:
     def add(self, look: int, found: Sequence[Seen | tuple[Box, float]]) -> None:
         """Take in one look's detections; looks come in order. Detections under the weak score are ignored."""
         seen = [Seen(*hit) for hit in found]
-        fresh = [Sighting(look, s.box, s.score, thing=s.thing) for s in seen if s.score >= self.rule.weak_score]
+        counted = [s for s in seen if s.score >= self.rule.weak_score]
+        fresh = [Sighting(look, s.box, s.score, thing=s.thing, paces=s.paces) for s in counted]
         self._by_look[look] = fresh
         self.newest = look
         self._kept.clear()
@@ -295,6 +296,10 @@ class TrackLine:
         return box.reaching(*self.picture_size, within=pixels)
 
     def _drift(self, sighting: Sighting, length: int, *, forward: bool) -> tuple[float, float]:
+        nearer, further = sighting.paces[::-1] if forward else sighting.paces
+        pace = nearer or further
+        if pace is not None:
+            return (pace[0] * length, pace[1] * length) if forward else (-pace[0] * length, -pace[1] * length)
         other = sighting.before if forward else sighting.after
         if other is None or (self.rule.motion is Motion.STATIC and not plainly_moves(other.box, sighting.box)):
             return 0.0, 0.0

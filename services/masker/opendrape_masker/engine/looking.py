@@ -17,6 +17,7 @@ from opendrape.media.reader import Picture
 from opendrape_masker.detectors import Detection, Detector
 from opendrape_masker.detectors.second_opinion import SecondOpinion
 from opendrape_masker.engine.boxes import Box, overlap
+from opendrape_masker.engine.following import Follower
 from opendrape_masker.engine.linking import TrackLine
 from opendrape_masker.engine.pictures import Array, Still, View
 from opendrape_masker.engine.regions import Target
@@ -92,6 +93,7 @@ class Watch:
     line: TrackLine
     second_eye: Eye | None = None
     second_intervals: tuple[FrameSpan, ...] = ()
+    follower: Follower | None = None
     _asked: list[tuple[int, Future[Found]]] = field(default_factory=list)
     _next_look: int = 0
     _first_look: int = 0
@@ -104,6 +106,8 @@ class Watch:
 
     def offer(self, picture: Picture, pool: ThreadPoolExecutor) -> None:
         """Ask the detector when this frame is a look."""
+        if self.follower is not None:
+            self.follower.keep(picture.index, Still.of(picture), pool)
         if self._next_look < len(self.line.looks) and self.line.looks[self._next_look] == picture.index:
             eyes = [self.eye, *([self.second_eye] if self._doubly(picture.index) and self.second_eye else [])]
             self._asked.append((self._next_look, pool.submit(_see_all, eyes, Still.of(picture), picture.index)))
@@ -114,14 +118,26 @@ class Watch:
 
         ``wait`` says whether answers that are not there yet are waited for.
         """
-        while self._asked and not self.line.final(tick) and (wait or self._asked[0][1].done()):
+        while self._has_next() and not self.line.final(tick) and (wait or self._asked[0][1].done()):
             self._take_in_one()
         return self.line.final(tick)
 
     def keep_up(self, pending: int) -> None:
         """Wait until at most ``pending`` answers are outstanding: small pictures must not pile up."""
-        while len(self._asked) > pending:
+        while len(self._asked) > pending and self._has_next():
             self._take_in_one()
+
+    def wants(self, frame: int) -> bool:
+        """True when the frame is a look, or compared with one."""
+        return self.is_look(frame) or (self.follower is not None and self.follower.wants(frame))
+
+    def needed(self, first: int, last: int) -> tuple[int, int]:
+        """Frames ``[a, b)`` to decode so that the masks of ``[first, last)`` are those of the whole video."""
+        start, end = self.line.needed(first, last)
+        if self.follower is None:
+            return start, end
+        (before, _), (_, after) = self.follower.beside(start), self.follower.beside(end - 1)
+        return start if before is None else before, end if after is None else after + 1
 
     def is_look(self, frame: int) -> bool:
         """True when the plan has this frame examined."""
@@ -162,9 +178,16 @@ class Watch:
     def all_asked(self) -> bool:
         return self._next_look >= len(self.line.looks)
 
+    def _has_next(self) -> bool:
+        """True when an answer can be taken in as soon as it is there: everything it is compared with has come."""
+        return bool(self._asked) and (
+            self.follower is None or self.follower.is_complete(self.line.looks[self._asked[0][0]])
+        )
+
     def _take_in_one(self) -> None:
         look, answer = self._asked.pop(0)
-        self.line.add(look, answer.result())
+        found = answer.result()
+        self.line.add(look, self.follower.paced(self.line.looks[look], found) if self.follower else found)
 
     def _doubly(self, frame: int) -> bool:
         return any(frame in interval for interval in self.second_intervals)
@@ -225,4 +248,5 @@ def watch_for(rule: DetectRule, detector: Detector, media: MediaInfo, timeline: 
     """A rule ready to work."""
     eye = Eye.of(detector, media, rule.long_side_pixels, largest_pixels=rule.largest_pixels)
     looks = timeline.looks(rule.max_gap_seconds)
-    return Watch(rule, eye, TrackLine(rule, timeline, looks, (media.width, media.height)))
+    line = TrackLine(rule, timeline, looks, (media.width, media.height))
+    return Watch(rule, eye, line, follower=Follower.of(rule, media, timeline, looks))

@@ -146,6 +146,11 @@ def plane_array(plane: Plane) -> Array:
     return flat.reshape(plane.height, plane.stride // plane.sample_bytes)[:, : plane.width]
 
 
+def small_luma(picture: Shown, size: tuple[int, int]) -> Array:
+    """The luma plane as stored, shrunk to ``size`` (width, height): ``[rows, columns]`` at eight bits."""
+    return _small_plane(picture.planes[0], *size, picture.bit_depth)
+
+
 def picture_bytes(media: MediaInfo) -> int:
     """Bytes of one decoded picture's samples, without the decoder's padding."""
     return round(media.width * media.height * (1 if media.bit_depth == 8 else 2) * _samples_per_pixel(media))

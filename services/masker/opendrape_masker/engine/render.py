@@ -172,7 +172,7 @@ class Renderer:
 
     def _is_wanted(self, frame: int) -> bool:
         is_dense = frame in self.job.span and bool(self._stretches.at(frame).is_dense)
-        return is_dense or any(watch.is_look(frame) for watch in self.watches)
+        return is_dense or any(watch.wants(frame) for watch in self.watches)
 
     def _take(self, picture: Picture, pool: ThreadPoolExecutor) -> None:
         started = time.perf_counter()
@@ -274,7 +274,7 @@ class Renderer:
             yield picture
 
     def _wide_span(self) -> FrameSpan:
-        spans = [watch.line.needed(self.job.span.start, self.job.span.end) for watch in self.watches]
+        spans = [watch.needed(self.job.span.start, self.job.span.end) for watch in self.watches]
         return FrameSpan(
             min([self.job.span.start, *(a for a, _ in spans)]), max([self.job.span.end, *(b for _, b in spans)])
         )

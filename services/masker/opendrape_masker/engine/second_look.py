@@ -37,9 +37,9 @@ class SecondLook:
         """What is seen outside ``masks`` on a frame. Text counts when the reader can read it."""
         small = self.eye.take(still)
         seen = [
-            (box, score)
-            for box, score, _ in merge_same(self.eye.see(small, frame))
-            if score >= self.rule.score and covered_share(box, masks) < _HIDDEN_ENOUGH
+            (one.box, one.score)
+            for one in merge_same(self.eye.see(small, frame))
+            if one.score >= self.rule.score and covered_share(one.box, masks) < _HIDDEN_ENOUGH
         ]
         if self.reader is not None and seen:
             view = self.eye.views[0]

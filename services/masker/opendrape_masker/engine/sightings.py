@@ -8,6 +8,11 @@ from typing import NamedTuple
 from opendrape.domain.things import VEHICLES, Thing
 from opendrape_masker.engine.boxes import Box
 
+Pace = tuple[float, float]
+"""Pixels of the stored picture a tick, across and down."""
+Paces = tuple[Pace | None, Pace | None]
+"""From shortly before, and until shortly after; None where nothing could be told."""
+
 
 class Seen(NamedTuple):
     """What a detector says about a picture; ``thing`` is None when the role says it all."""
@@ -15,6 +20,7 @@ class Seen(NamedTuple):
     box: Box
     score: float
     thing: Thing | None = None
+    paces: Paces = (None, None)
 
 
 def may_be_one(a: Thing | None, b: Thing | None) -> bool:
@@ -32,3 +38,4 @@ class Sighting:
     before: Sighting | None = None
     after: Sighting | None = None
     thing: Thing | None = None
+    paces: Paces = (None, None)

@@ -93,6 +93,13 @@ def run_trial(
     return _verdict(bench, trial, made, report, judged)
 
 
+def make_video(trial: Trial, *, policy: Policy, settings: Settings, folder: Path) -> tuple[Path, Path]:
+    """Only insert: the video with the identities and its truth, in ``folder``."""
+    bench = _Bench(folder.absolute(), settings, policy)
+    _insert(bench, trial, lambda _share: None)
+    return bench.file(trial, "source.mp4"), bench.file(trial, "truth.json")
+
+
 def solid(policy: Policy) -> Policy:
     """The policy with every region filled in one colour instead of blurred; shapes and sizes stay."""
     classes = {
