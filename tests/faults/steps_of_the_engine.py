@@ -54,6 +54,10 @@ def _look(step: str, function: str, **how: object) -> Mutation:
     return Mutation(step, _ENGINE + "looking", function, (_UNIT, _FAULTS, _AGAIN, _SEAMS), **how)  # type: ignore[arg-type]
 
 
+def _follow(step: str, function: str, **how: object) -> Mutation:
+    return Mutation(step, _ENGINE + "following", function, (f"{_UNIT}/test_following.py", _FAULTS, _SEAMS), **how)  # type: ignore[arg-type]
+
+
 def _thread(step: str, function: str, **how: object) -> Mutation:
     return Mutation(step, _ENGINE + "encoding", function, (_FAULTS, _CHECK), **how)  # type: ignore[arg-type]
 
@@ -126,12 +130,14 @@ CHECKING = (
     _check("look a second time", "ChunkCheck._check_encoded", without="examine(picture"),
     _second("count what was found", "SecondLooks._collect", instead=("self._pending.popleft().result()", "[]")),
     _second(
-        "take a hit under the score for nothing", "SecondLook.uncovered", instead=("score >= self.rule.score", "True")
+        "take a hit under the score for nothing",
+        "SecondLook.uncovered",
+        instead=("one.score >= self.rule.score", "True"),
     ),
     _second(
         "forgive what is hidden",
         "SecondLook.uncovered",
-        instead=("covered_share(box, masks) < _HIDDEN_ENOUGH", "True"),
+        instead=("covered_share(one.box, masks) < _HIDDEN_ENOUGH", "True"),
     ),
     _second("insist on hiding most", "", instead=("0.7", "0.01")),
     _second("read what is taken for text", "_is_readable", gives="True"),
@@ -222,6 +228,23 @@ LINKING = (
     _link("look far enough back", "TrackLine._span", gives="0"),
     _link("not call masks final too early", "TrackLine.final", gives="True"),
 )
+FOLLOWING = (
+    _follow("tell where lettering goes", "shifted", gives="None"),
+    _follow("seek it where the picture ends, too", "shifted", instead=("np.zeros", "np.ones")),
+    _follow("insist on finding it again", "shifted", without="if best <"),
+    _follow("compare detail, not brightness", "_detail", gives="luma.astype(np.float32)"),
+    _follow("take nothing for flat", "shifted", without="if float(np.abs(sample).mean())"),
+    _follow("compare with what comes before", "Follower._paces", instead=("self._pace(look, before, box)", "None")),
+    _follow("compare with what comes after", "Follower._paces", instead=("self._pace(look, after, box)", "None")),
+    _follow("wait for what comes after", "Follower.is_complete", gives="True"),
+    _follow(
+        "tell a copy's error", "Follower.paced", instead=("self._small.pop(frame).result()", "self._small.pop(frame)")
+    ),
+    _link("keep up the pace that was told", "TrackLine._drift", without="if pace is not None"),
+    _look("decode what a look is compared with", "Watch.needed", gives="self.line.needed(first, last)"),
+    _look("copy what a look is compared with", "Watch.wants", gives="self.is_look(frame)"),
+    _look("take answers in when they are complete", "Watch._has_next", gives="bool(self._asked)"),
+)
 LOOKING = (
     _look(
         "insist on an answer of the detector",
@@ -273,4 +296,4 @@ LOOKING = (
         instead=("self.reach.context", "0"),
     ),
 )
-STEPS = (*PAINTING, *EVIDENCE, *CHECKING, *ROUNDS, *LINKING, *LOOKING)
+STEPS = (*PAINTING, *EVIDENCE, *CHECKING, *ROUNDS, *LINKING, *FOLLOWING, *LOOKING)

@@ -147,9 +147,12 @@ def _scenes(policy: Policy) -> Iterator[str]:
 def _sentences(rule: BaseModel, indent: str) -> Iterator[str]:
     for field, sentence in WORDS[type(rule)].items():
         value = getattr(rule, field)
-        if value not in ((), None):
+        if value not in ((), None) and not (field in _OFF_AT_ZERO and not value):
             yield indent + sentence.format(value=_plain(value))
 
+
+_OFF_AT_ZERO: Final = frozenset({"largest_pixels", "from_pixels", "below_pixels", "repeated_score", "read_below"})
+"""Limits that are none when they are zero: nothing is said about them then."""
 
 _CHOICES: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -24,6 +24,7 @@ from opendrape_masker.engine import (
     effects,
     encoding,
     evidence,
+    following,
     foresight,
     groups,
     linking,
@@ -44,13 +45,14 @@ from tests.integration.masker.workbench import AGAIN, FACE, PLENTY, POLICY, SIZE
 pytestmark = pytest.mark.timeout(30)
 
 ENGINE = (
-    *(boxes, checking, chunk, effects, encoding, evidence, foresight, groups, linking, looking),
-    *(mask_proof, paint, passages, pictures, regions, render, second_look, traces),
+    *(boxes, checking, chunk, effects, encoding, evidence, following, foresight),
+    *(groups, linking, looking, mask_proof, paint, passages, pictures, regions, render, second_look, traces),
 )
 MEDIA = (picture, reader, sparse_reader, writer)
 SPAN = FrameSpan(12, 30)
 
 ELSEWHERE = {
+    "following.Follower.frames_kept",  # for whoever wants to know how much is held
     "evidence.EvidenceWriter.__enter__",  # the injected fault itself would leave the file open
     "evidence.EvidenceWriter.__exit__",
     "picture.Picture.byte_size",  # not asked for by the engine

@@ -37,6 +37,17 @@ def test_the_numbers_in_the_text_are_those_of_the_policy() -> None:
     assert "constant quality 31" in "\n".join(explain(slower))
 
 
+def test_a_limit_that_is_off_is_not_told_as_one() -> None:
+    """V-01: "larger than 0 pixels is left to another rule" would be everything."""
+    rule = DetectRule(role=Role.TEXT, max_gap_seconds=1, long_side_pixels=(640,), strong_score=0.5, weak_score=0.5)
+    limited = rule.model_copy(update={"largest_pixels": 96, "from_pixels": 1600, "read_below": 0.8})
+    plain, told = ("\n".join(explain(Policy(name="x", summary="", detect=(one,)))) for one in (rule, limited))
+    for words in ("left to another rule", "only in videos", "add up to", "something can be read"):
+        assert words not in plain
+    for words in ("larger than 96 pixels", "1600 pixels or more", "under 0.8 counts"):
+        assert words in told
+
+
 def test_a_policy_that_detects_nothing_says_so() -> None:
     """V-01: minimal masks only what somebody marked."""
     lines = list(explain(read_policy((shipped("policies"),), "minimal")))

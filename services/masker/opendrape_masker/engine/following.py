@@ -76,10 +76,13 @@ class Follower:
         return after is None or after in self._small
 
     def paced(self, look: int, found: Sequence[Seen]) -> list[Seen]:
-        """The same sightings with their paces; pictures from before this look's are not needed any more."""
+        """The same sightings with their paces; pictures from before this look's are not needed any more.
+
+        A copy that failed is an error even where nothing was found.
+        """
         followed = [seen._replace(paces=self._paces(look, seen.box)) for seen in found]
         for frame in [frame for frame in self._small if frame < look]:
-            del self._small[frame]
+            self._small.pop(frame).result()
         return followed
 
     @property
