@@ -6,7 +6,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.contestants import Contestant, deface_at, run, this_engine
@@ -122,17 +122,37 @@ def annotated(media: Path) -> list[Path]:
     return [clip for stem in stems for kind in kinds if (clip := stem.with_name(stem.name + kind)).is_file()]
 
 
+def kept_rows(path: Path, peer_versions: tuple[str, ...]) -> dict[tuple[str, str], Score]:
+    """Rows of an earlier run by clip and contestant; none when the peers were of other versions then."""
+    if not path.is_file():
+        return {}
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    if tuple(facts["peer"]) != tuple(peer_versions):
+        return {}
+    rows = [Score(**row) for row in facts["faces"]]
+    return {
+        (row.clip, row.contestant): replace(row, by_size={k: tuple(v) for k, v in row.by_size.items()}) for row in rows
+    }
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Judge and write page and JSON; 1 when this engine finished no clip."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("clips", nargs="*", type=Path, help="clips with a *.face_gt.json beside them")
     parser.add_argument("--all", action="store_true", help="every annotated clip (long)")
+    parser.add_argument(
+        "--keep-peers", action="store_true", help="the peers' rows of the last run, where they are there"
+    )
     parser.add_argument("--out", type=Path, default=_OUT, help="folder for recall.md and recall.json")
     options = parser.parse_args(arguments)
     media, peer, ours = test_media(), deface(), this_engine()
     clips = options.clips or (annotated(media) if options.all else [media / name for name in _FEW])
     field = [ours, deface_at(peer, scale=None, solid=True), deface_at(peer, scale="640x360", solid=True)]
-    faces = [judge(clip, contestant) for clip in clips for contestant in field]
+    kept = kept_rows(options.out / "recall.json", peer.versions) if options.keep_peers else {}
+    kept = {key: row for key, row in kept.items() if key[1] != ours.name}
+    faces = [
+        kept.get((clip.name, contestant.name)) or judge(clip, contestant) for clip in clips for contestant in field
+    ]
     text = [judge(media / _TEXT, ours)]
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "recall.md").write_text(report(faces, text, peer.versions), encoding="utf-8")

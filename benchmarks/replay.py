@@ -2,7 +2,8 @@
 
 A policy can so be tried in seconds instead of minutes. Looks, opinions, reading, linking and the painter's rectangles
 are the engine's own; boxes are judged instead of pixels, and there is no second look: what that would still find counts
-as missed. Processor time of the looks is the one that was measured when each answer was first asked for.
+as missed. Processor time of the looks is the one that was measured when each answer was first asked for. The models are
+those that ``python -m benchmarks.selftest`` brought.
 """
 
 from __future__ import annotations

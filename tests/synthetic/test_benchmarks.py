@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from benchmarks.contestants import Contestant, run
 from benchmarks.coverage import NotComparable, Target, painted, targets, verdicts
-from benchmarks.recall import Score
+from benchmarks.recall import Score, kept_rows
 from benchmarks.recall import table as recall_table
 from benchmarks.speed import Result
 from benchmarks.speed import table as speed_table
@@ -76,6 +76,16 @@ def test_a_missing_or_failing_program_is_told_and_never_counted(tmp_path: Path) 
     shown = speed_table([Result("a", 3, 60.0, 50.0, 70.0, ""), Result("peer", 0, None, None, None, "not here")])
     assert "| a | 3 | 60.0 | 50.0-70.0 | - | - | - |" in shown
     assert "not measured: not here" in shown
+
+
+def test_rows_of_peers_are_kept_only_for_the_same_versions_of_them(tmp_path: Path) -> None:
+    """A peer that did not change need not run again; one that did must."""
+    row = asdict(Score("one", "peer", 1, 2, 1, {"0-16": (1, 2)}))
+    page = tmp_path / "recall.json"
+    assert kept_rows(page, ("peer==1",)) == {}
+    page.write_text(json.dumps({"peer": ["peer==1"], "faces": [row]}))
+    assert kept_rows(page, ("peer==1",)) == {("one", "peer"): Score("one", "peer", 1, 2, 1, {"0-16": (1, 2)})}
+    assert kept_rows(page, ("peer==2",)) == {}
 
 
 def test_size_rows_hold_only_clips_that_everybody_finished() -> None:
