@@ -230,7 +230,6 @@ LINKING = (
 )
 FOLLOWING = (
     _follow("tell where lettering goes", "shifted", gives="None"),
-    _follow("seek it where the picture ends, too", "shifted", instead=("np.zeros", "np.ones")),
     _follow("insist on finding it again", "shifted", without="if best <"),
     _follow("compare detail, not brightness", "_detail", gives="luma.astype(np.float32)"),
     _follow("take nothing for flat", "shifted", without="if float(np.abs(sample).mean())"),
@@ -240,7 +239,13 @@ FOLLOWING = (
     _follow(
         "tell a copy's error", "Follower.paced", instead=("self._small.pop(frame).result()", "self._small.pop(frame)")
     ),
-    _link("keep up the pace that was told", "TrackLine._drift", without="if pace is not None"),
+    Mutation(
+        "keep up the pace that was told",
+        _ENGINE + "linking",
+        "TrackLine._drift",
+        (f"{_UNIT}/test_following.py",),
+        without="if pace is not None",
+    ),
     _look("decode what a look is compared with", "Watch.needed", gives="self.line.needed(first, last)"),
     _look("copy what a look is compared with", "Watch.wants", gives="self.is_look(frame)"),
     _look("take answers in when they are complete", "Watch._has_next", gives="bool(self._asked)"),

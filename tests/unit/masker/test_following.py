@@ -88,13 +88,14 @@ def frame_of(luma: Array, index: int) -> Picture:
     return Picture(frame, index=index, tick=index)
 
 
-def fed(watch: Watch, speed: tuple[float, float]) -> Watch:
+def fed(watch: Watch, speed: tuple[float, float], *, shown_on: range = range(FRAMES)) -> Watch:
     """Every picture that the watch wants, words drifting by ``speed`` a frame through (100, 80) at its second look."""
     with ThreadPoolExecutor(2) as pool:
         for frame in range(FRAMES):
             if watch.wants(frame):
                 step = frame - LOOKS[1]
-                shown = page(100 + step * speed[0], 80 + step * speed[1])
+                text = "Anna Muster" if frame in shown_on else ""
+                shown = page(100 + step * speed[0], 80 + step * speed[1], text=text)
                 watch.offer(frame_of(shown, frame), pool)
         watch.settle(tick=LINE.end_tick)
     return watch
@@ -115,6 +116,15 @@ def test_words_seen_once_are_masked_on_their_way_in_and_out(speed: tuple[float, 
         step = frame - LOOKS[1]
         true = at(100 + step * speed[0], 80 + step * speed[1])
         assert covered_share(true, watch.line.regions(frame)) >= 0.95, frame
+
+
+@pytest.mark.parametrize("shown_on", [range(LOOKS[1], FRAMES), range(LOOKS[1] + 1)])
+def test_one_picture_beside_the_look_is_enough(shown_on: range) -> None:
+    """V-04: words that come between the picture before and the look, or go right after it, have a pace all the same."""
+    watch = fed(words_watch(), (0.0, 2.0), shown_on=shown_on)
+    steps = [frame - LOOKS[1] for frame in shown_on if abs(frame - LOOKS[1]) <= 15]
+    assert len(steps) > 10
+    assert all(covered_share(at(100, 80 + 2 * n), watch.line.regions(LOOKS[1] + n)) >= 0.95 for n in steps)
 
 
 def test_words_that_stand_still_are_masked_where_they_stand() -> None:
@@ -174,5 +184,7 @@ def test_a_failed_copy_is_an_error_and_no_missing_pace() -> None:
         for frame in range(FRAMES):
             if watch.wants(frame):
                 watch.follower.keep(frame, Still((), 8), pool)
+        with pytest.raises(IndexError):
+            watch.follower.paced(LOOKS[2], [])
         with pytest.raises(IndexError):
             watch.follower.paced(LOOKS[1], [*watch.eye.look(frame_of(page(100, 80), LOOKS[1]), LOOKS[1])])
