@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.servers.fleet import Service
+from tests.servers.process import Running
 
 Undo = Callable[[], None]
 
@@ -79,8 +80,7 @@ def against_services(services: Sequence[Service], *, lease_seconds: float) -> li
 
 
 def _kill(service: Service) -> Undo:
-    assert service.process is not None
-    service.process.kill()
+    service.take_down(Running.kill)
     return lambda: _launch(service)
 
 
@@ -92,8 +92,7 @@ def _freeze(service: Service) -> Undo:
 
 
 def _restart(service: Service) -> Undo:
-    assert service.process is not None
-    service.process.stop(seconds=30)
+    service.take_down(lambda process: process.stop(seconds=30))
     return lambda: _launch(service)
 
 

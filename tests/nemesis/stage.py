@@ -18,7 +18,7 @@ from tests.nemesis.disk_faults import Rot
 from tests.nemesis.faults import Fault, against_services
 from tests.nemesis.judging import Judge
 from tests.nemesis.storm import SEED, make_copy, make_videos, sha256_of, storm, undisturbed
-from tests.servers.fleet import fleet
+from tests.servers.fleet import fleet, kept_running
 
 LEASE_SECONDS = 4.0
 _ORIGINALS = 4
@@ -70,12 +70,12 @@ class Stage:
             self.monkeypatch.setenv(name, text)
         with fleet(self.folder, given, maskers=2, states=states) as services:
             container = bootstrap(Settings())
-            with container.resources:
+            with container.resources, kept_running(services.values()) as revived:
                 here = place(container)
                 faults = against_services([*services.values()], lease_seconds=LEASE_SECONDS)
                 arrivals = self._arrivals(container, services["gateway"].port)
                 struck = storm(arrivals, [*faults, *here.faults, here.rot.fault()], seconds=self.seconds, seed=SEED)
-                print(Counter(struck.struck), "refused:", Counter(arrivals.refused))
+                print(Counter(struck.struck), "refused:", Counter(arrivals.refused), "ended by themselves:", revived)
                 Judge(container, self.expected, here.flip, here.rot.victims).judge(self.folder)
         assert len(struck.struck) >= self.seconds / 10, "the storm was a breeze"
 

@@ -6,10 +6,12 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Lock, Thread
 from typing import Any
 
 from tests.servers.process import ROOT, Running, free_port, start, wait_until
@@ -28,6 +30,9 @@ class Service:
     environment: Mapping[str, str]
     state: Path
     process: Running | None = field(default=None)
+    is_wanted: bool = field(default=False)
+    """Whether it shall run: what ended by itself is started again where somebody keeps it running."""
+    _changing: Lock = field(default_factory=Lock)
 
     def start(self, *, wait_seconds: float = 60) -> Running:
         """Start it and wait until it answers ``/health/live``."""
@@ -37,6 +42,26 @@ class Service:
 
     def launch(self) -> Running:
         """Start it and wait for nothing."""
+        with self._changing:
+            return self._launch()
+
+    def take_down(self, how: Callable[[Running], None]) -> None:
+        """End it on purpose: it stays down until somebody launches it."""
+        with self._changing:
+            self.is_wanted = False
+            if self.process is not None:
+                how(self.process)
+
+    def revive(self) -> bool:
+        """Start it again when it ended by itself; True when it had."""
+        with self._changing:
+            has_ended = self.is_wanted and self.process is not None and not self.process.is_alive()
+            if has_ended:
+                self._launch()
+            return has_ended
+
+    def _launch(self) -> Running:
+        self.is_wanted = True
         self.folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", f"opendrape_{self.kind}"]
         self.process = start(command, log=self.folder / "log.txt", environment=self._environment(), folder=ROOT)
@@ -86,6 +111,27 @@ def fleet(
         yield services
     finally:
         stop(services)
+
+
+@contextmanager
+def kept_running(services: Iterable[Service], *, seconds: float = 1.0) -> Iterator[Counter[str]]:
+    """What ends by itself is started again, as Kubernetes does it; gives how often by name.
+
+    A service that finds no catalogue when it starts ends with an error: its start again is the platform's business.
+    """
+    watched, revived, over = list(services), Counter[str](), Event()
+
+    def keep() -> None:
+        while not over.wait(seconds):
+            revived.update(service.name for service in watched if service.revive())
+
+    keeper = Thread(target=keep, name="keeper")
+    keeper.start()
+    try:
+        yield revived
+    finally:
+        over.set()
+        keeper.join()
 
 
 def build(
