@@ -31,6 +31,11 @@ def _link(step: str, function: str, **how: object) -> Mutation:
     return Mutation(step, _ENGINE + "linking", function, tests, **how)  # type: ignore[arg-type]
 
 
+def _reach(step: str, function: str, **how: object) -> Mutation:
+    tests = (f"{_UNIT}/test_linking.py", f"{_UNIT}/test_linking_at_any_rate.py")
+    return Mutation(step, _ENGINE + "reach", function, tests, **how)  # type: ignore[arg-type]
+
+
 def _like(step: str, function: str, **how: object) -> Mutation:
     tests = (f"{_UNIT}/test_linking.py", f"{_UNIT}/test_linking_at_any_rate.py")
     return Mutation(step, _ENGINE + "likeness", function, tests, **how)  # type: ignore[arg-type]
@@ -218,8 +223,8 @@ LINKING = (
     _like(
         "keep things far away apart", "affinities", instead=("(common >= _LEAST_OVERLAP) | (nearness > 0.0)", "True")
     ),
-    _link("wait for what is ahead", "Reach.ahead", gives="0"),
-    _link("decode what comes before a chunk", "Reach.context", gives="0"),
+    _reach("wait for what is ahead", "Reach.ahead", gives="0"),
+    _reach("decode what comes before a chunk", "Reach.context", gives="0"),
     _link(
         "renew masks when a look comes in",
         "TrackLine._passages_at",

@@ -33,6 +33,7 @@ from opendrape_masker.engine import (
     paint,
     passages,
     pictures,
+    reach,
     regions,
     render,
     second_look,
@@ -46,7 +47,7 @@ pytestmark = pytest.mark.timeout(30)
 
 ENGINE = (
     *(boxes, checking, chunk, effects, encoding, evidence, following, foresight),
-    *(groups, linking, looking, mask_proof, paint, passages, pictures, regions, render, second_look, traces),
+    *(groups, linking, looking, mask_proof, paint, passages, pictures, reach, regions, render, second_look, traces),
 )
 MEDIA = (picture, reader, sparse_reader, writer)
 SPAN = FrameSpan(12, 30)

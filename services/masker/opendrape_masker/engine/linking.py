@@ -23,6 +23,7 @@ from opendrape_masker.engine.boxes import Box, centre_shift
 from opendrape_masker.engine.courses import courses
 from opendrape_masker.engine.likeness import affinities, is_far, leaps, plainly_moves
 from opendrape_masker.engine.passages import Passage
+from opendrape_masker.engine.reach import Reach
 from opendrape_masker.engine.regions import Target
 from opendrape_masker.engine.sightings import Seen, Sighting, may_be_one
 
@@ -30,42 +31,6 @@ _REPEATS = 3  # looks
 _NEAR_BORDER = 2.0  # sizes of the thing: what vanished this near a border went out there, however fast
 _AT_BORDER = 0.3  # sizes of the thing: what is seen this near a border is cut off by it, and reaches up to it
 _LONGEST_DRIFT = 2.0  # sizes of the thing, or up to the look that would have seen it
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """The rule's times in ticks of the video's time base."""
-
-    bridge: int
-    hold: int
-    recover: int
-    gap: int
-    drift: int
-
-    @classmethod
-    def of(cls, rule: DetectRule, timeline: Timeline) -> Reach:
-        base = timeline.time_base
-        bridge = max(rule.bridge_seconds, rule.max_gap_seconds)
-        recovers = rule.weak_score < rule.strong_score
-        return cls(
-            bridge=int(bridge / base),
-            hold=int(max(rule.hold_seconds, rule.max_gap_seconds) / base),
-            recover=int(bridge / base) if recovers else 0,
-            gap=int(rule.max_gap_seconds / base),
-            drift=int(bridge / base),
-        )
-
-    @property
-    def ahead(self) -> int:
-        """How far past a frame the looks must be known before the frame's masks are final."""
-        if self.recover:
-            return max(self.hold, self.bridge) + self.recover + self.bridge
-        return max(self.bridge, self.hold + self.drift)  # what is held drifts with a speed that the next sighting tells
-
-    @property
-    def context(self) -> int:
-        """How much before a chunk must be examined so that its masks equal those of the whole video."""
-        return 2 * self.ahead + self.gap
 
 
 @dataclass(frozen=True, slots=True)
