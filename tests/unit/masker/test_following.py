@@ -159,13 +159,15 @@ def test_pictures_are_dropped_when_no_answer_needs_them_any_more() -> None:
 
 def test_needed_frames_reach_to_the_pictures_beside_the_first_and_last_look() -> None:
     """I-06: a chunk sees what the whole video sees."""
-    watch = words_watch()
+    line = Timeline(Fraction(1, 30), tuple(range(600)), (0,), 600)
+    watch = watch_for(WORDS, ScriptedDetector({}, (WIDTH, HEIGHT), role=Role.TEXT), facts(WIDTH, HEIGHT), line)
     assert watch.follower is not None
-    for first, last in ((20, 21), (0, FRAMES), (30, 45)):
-        start, end = watch.needed(first, last)
-        looks = [look for look in LOOKS if start <= look < end and first <= look < last]
-        beside = {frame for look in looks for frame in watch.follower.beside(look) if frame is not None}
-        assert all(start <= frame < end for frame in beside)
+    for first, last in ((300, 320), (250, 251), (0, 600)):
+        start, end = watch.line.needed(first, last)
+        looks = [frame for frame in range(start, end) if watch.is_look(frame)]
+        beside = [frame for look in looks for frame in watch.follower.beside(look) if frame is not None]
+        assert watch.needed(first, last) == (min(start, *beside), max(end - 1, *beside) + 1)
+    assert watch.needed(300, 320) != watch.line.needed(300, 320)
 
 
 def test_what_moves_by_rule_or_is_one_picture_has_no_follower() -> None:
