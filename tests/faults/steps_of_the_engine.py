@@ -249,7 +249,7 @@ FOLLOWING = (
         _ENGINE + "linking",
         "TrackLine._drift",
         (f"{_UNIT}/test_following.py",),
-        without="if pace is not None",
+        without="if pace is not None and any(pace)",
     ),
     _look("decode what a look is compared with", "Watch.needed", gives="self.line.needed(first, last)"),
     _look("copy what a look is compared with", "Watch.wants", gives="self.is_look(frame)"),

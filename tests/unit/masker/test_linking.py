@@ -11,6 +11,7 @@ from opendrape.domain.policy import DetectRule, Motion, Role
 from opendrape.domain.timeline import Timeline
 from opendrape_masker.engine.boxes import Box, covered_share
 from opendrape_masker.engine.linking import TrackLine
+from opendrape_masker.engine.sightings import Seen
 
 FRAMES = 120
 LINE = Timeline(Fraction(1, 30), tuple(range(FRAMES)), (0,), FRAMES)
@@ -173,6 +174,17 @@ def test_text_that_scrolls_is_masked_on_its_way_beyond_both_ends() -> None:
     assert all(covered(rolls, looks[3] + n, words(172 + n * 4)) for n in range(17))
     assert all(covered(rolls, looks[2] - n, words(100 - n * 4)) for n in range(17))
     assert trembles.regions(looks[3] + 10) == [words(104)]
+
+
+def test_a_pace_of_nothing_takes_no_place_away_that_linked_looks_tell() -> None:
+    """V-04: ground that stays may outweigh the lettering on it; two looks that saw it move are heard then."""
+    slow = {"motion": Motion.STATIC, "max_gap_seconds": Fraction(3, 5), "weak_score": 0.5, "hold_seconds": 0}
+    looks, still = LINE.looks(Fraction(3, 5)), ((0.0, 0.0), (0.0, 0.0))
+    places = {looks[2]: Box(100, 100, 300, 130), looks[3]: Box(100, 172, 300, 202)}
+    told = {frame: [Seen(box, 0.9, None, still)] for frame, box in places.items()}
+    plain = {frame: [(box, 0.9)] for frame, box in places.items()}
+    for frame in range(looks[2] - 10, looks[3] + 17):
+        assert line(told, **slow).regions(frame) == line(plain, **slow).regions(frame)
 
 
 def test_what_is_under_the_weak_score_does_not_count_even_beside_a_strong_sighting() -> None:
