@@ -263,9 +263,8 @@ class TrackLine:
     def _drift(self, sighting: Sighting, length: int, *, forward: bool) -> tuple[float, float]:
         nearer, further = sighting.paces[::-1] if forward else sighting.paces
         pace = nearer or further
-        if pace is not None and any(
-            pace
-        ):  # standing still is what a look may also wrongly tell: linked looks are heard
+        # that it stands still a look may also wrongly tell: linked looks are heard then
+        if pace is not None and any(pace):
             return (pace[0] * length, pace[1] * length) if forward else (-pace[0] * length, -pace[1] * length)
         other = sighting.before if forward else sighting.after
         if other is None or (self.rule.motion is Motion.STATIC and not plainly_moves(other.box, sighting.box)):
