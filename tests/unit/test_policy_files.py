@@ -64,11 +64,14 @@ def test_endoscopy_masks_all_that_faces_masks() -> None:
 
 
 def test_full_does_all_that_faces_does_and_more() -> None:
-    """V-01: the same rules for faces, text and the second look; levels build on each other."""
+    """V-01: the same rules for faces, text and the second look, text at more sizes; levels build on each other."""
     policies, _ = shelf()
     faces, full = policies.get("faces"), policies.get("full")
-    for kind in ("detect", "opinion", "residual"):
+    for kind in ("opinion", "residual"):
         assert set(getattr(faces, kind)) <= set(getattr(full, kind)), kind
+    for rule in faces.detect:
+        own = [one for one in full.detect if set(one.long_side_pixels) >= set(rule.long_side_pixels)]
+        assert rule in [one.model_copy(update={"long_side_pixels": rule.long_side_pixels}) for one in own]
     assert full.roles >= faces.roles | {Role.PERSON_VEHICLE, Role.SCREEN}
 
 

@@ -86,6 +86,56 @@ def test_a_slanted_line_is_laid_level(angle: int) -> None:
     assert max(level) > 0.4
 
 
+@dataclass
+class OfSeveralLines:
+    """Reads ``line`` in bands, and ``whole`` where it is asked for a picture as one line."""
+
+    line: ReadLine
+    whole: ReadLine
+    bands: int = 0
+
+    def read_lines(self, picture: Picture, boxes: Sequence[Box]) -> list[ReadLine]:
+        if boxes == [(0, 0, picture.shape[1], picture.shape[0])]:
+            return [self.whole]
+        self.bands += len(boxes)
+        return [self.line] * len(boxes)
+
+
+@pytest.mark.parametrize(("score", "size"), [(0.5, 0.3), (0.79, 0.3), (0.79, 0.9), (0.95, 0.9)])
+def test_several_lines_in_one_hit_count(score: float, size: float) -> None:
+    """V-04: a label out of focus is one hit that no reader can read as a line; so is a page that fills the picture."""
+    blurred = (10.0, 10.0, 10 + 192 * size, 10 + 128 * size, score)
+    inner = ScriptedDetector({0: [blurred]}, (192, 128), role=Role.TEXT)
+    reader = OfSeveralLines(ReadLine("SMITH", 0.7), ReadLine("S1", 0.2))
+    assert LegibleText(inner, reader, 0.8).detect([np.zeros((128, 192, 3), np.uint8)], [0])[0]
+
+
+def test_a_hit_as_large_as_the_picture_is_no_text_for_being_sure() -> None:
+    """V-04: a smooth picture is no line, however sure the detector is; a line that can be read is one."""
+    page = (0.0, 0.0, 96.0, 64.0, 0.95)
+    inner = ScriptedDetector({0: [page]}, SIZE, role=Role.TEXT)
+    nothing = OfSeveralLines(ReadLine(""), ReadLine(""))
+    assert LegibleText(inner, nothing, 0.8).detect([PICTURE], [0]) == [[]]
+    assert nothing.bands > 80
+    assert LegibleText(inner, Says([ReadLine("OR3", 0.9)]), 0.8).detect([PICTURE], [0])[0]
+
+
+def test_a_small_sure_hit_counts_unread() -> None:
+    """V-04: just under half of the picture's shorter side is a line like any other."""
+    for height, counts in ((31.0, True), (32.0, False)):
+        inner = ScriptedDetector({0: [(10.0, 10.0, 90.0, 10.0 + height, 0.8)]}, SIZE, role=Role.TEXT)
+        assert bool(LegibleText(inner, Says([]), 0.8).detect([PICTURE], [0])[0]) is counts
+
+
+@pytest.mark.parametrize(("whole", "is_read"), [("", False), ("S", False), ("S1", True)])
+def test_where_no_character_is_seen_no_lines_are_sought(whole: str, is_read: bool) -> None:
+    """V-04: lines that lie on each other give characters, if doubtful ones; most tissue gives none."""
+    inner = ScriptedDetector({0: [(10.0, 10.0, 60.0, 30.0, 0.5)]}, SIZE, role=Role.TEXT)
+    reader = OfSeveralLines(ReadLine("SMITH", 0.9), ReadLine(whole, 0.1))
+    assert bool(LegibleText(inner, reader, 0.8).detect([PICTURE], [0])[0]) is is_read
+    assert bool(reader.bands) is is_read
+
+
 def test_an_empty_hit_is_dropped() -> None:
     """V-04: a box outside the picture says nothing."""
     inner = ScriptedDetector({0: [(200.0, 10.0, 220.0, 30.0, 0.5)]}, SIZE, role=Role.TEXT)

@@ -1,7 +1,8 @@
 """Which doubtful text is text: only what a reader can read something in, at whatever angle it stands (V-04).
 
-A text detector takes folds and reflexes for a letter now and then. What it is sure of counts without being read; what
-it doubts counts when two characters or more can be read upright, turned, or slanted. Nothing else is dropped.
+A text detector takes folds and reflexes for a letter now and then, and a smooth picture for one line as large as the
+picture. What it is sure of counts without being read, unless it is as large as that; what it doubts counts when two
+characters or more can be read upright, turned, or slanted, or in one of several lines. Nothing else is dropped.
 """
 
 from __future__ import annotations
@@ -9,33 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Final, Protocol
+from typing import Final
 
 import cv2
 import numpy as np
 
 from opendrape.domain.policy import Role
+from opendrape_masker.detectors.blocks import BlockReader, LineReader, is_large
 from opendrape_masker.detectors.detection import Detection, Detector, ModelFacts, Picture
-from opendrape_masker.detectors.reading import Box, ReadLine
 
 _ANGLES: Final = (0, 90, -90, 30, -30, 60, -60)  # degrees; a reader takes lines that are up to 15 off
-_READ: Final = (
-    0.65  # of three characters and more, their mean probability: 0.75 and more on faint, blurred, slanted lines
-)
-_CLEARLY_READ: Final = 0.9  # of two; folds and reflexes give one character, or two with less
+_OF_SEVERAL_LINES: Final = 2  # characters, however doubtful, that are read at some angle where lines lie on each other
 _LINE_SHAPE: Final = 0.5  # of a slanted line's box, the height that the line itself has at most
-
-
-class LineReader(Protocol):
-    """Reads upright lines; see ``TextReader``."""
-
-    def read_lines(self, picture: Picture, boxes: Sequence[Box]) -> list[ReadLine]:
-        """What the boxes say, and how sure that is."""
 
 
 @dataclass(frozen=True)
 class LegibleText:
-    """A ``Detector`` for text that drops hits under ``sure_score`` in which nothing can be read."""
+    """A ``Detector`` for text that drops doubtful hits in which nothing can be read.
+
+    Doubtful are hits under ``sure_score``, and those half as large as the picture or larger.
+    """
 
     inner: Detector
     reader: LineReader
@@ -55,21 +49,25 @@ class LegibleText:
         """See ``Detector.detect``."""
         found = self.inner.detect(pictures, frames)
         return [
-            [hit for hit in hits if hit.score >= self.sure_score or self._is_legible(picture, hit)]
+            [hit for hit in hits if self._is_sure(picture, hit) or self._is_legible(picture, hit)]
             for picture, hits in zip(pictures, found, strict=True)
         ]
 
+    def _is_sure(self, picture: Picture, hit: Detection) -> bool:
+        return hit.score >= self.sure_score and not is_large(picture, (hit.x0, hit.y0, hit.x1, hit.y1))
+
     def _is_legible(self, picture: Picture, hit: Detection) -> bool:
+        box = hit.x0, hit.y0, hit.x1, hit.y1
+        most = 0
         for line in _turned(picture, hit):
             height, width = line.shape[:2]
-            if any(_says_something(read) for read in self.reader.read_lines(line, [(0, 0, width, height)])):
+            [read] = self.reader.read_lines(line, [(0, 0, width, height)])
+            if read.says_something:
                 return True
-        return False
-
-
-def _says_something(line: ReadLine) -> bool:
-    characters = sum(character.isalnum() for character in line.text)
-    return characters > 1 and line.confidence >= (_READ if characters > 2 else _CLEARLY_READ)
+            most = max(most, read.characters)
+        if most < _OF_SEVERAL_LINES and not is_large(picture, box):
+            return False
+        return BlockReader(self.reader).read_block(picture, box) is not None
 
 
 def _turned(picture: Picture, hit: Detection) -> Iterator[Picture]:

@@ -22,6 +22,10 @@ _WIDEST = 2048
 _GREY = 127
 
 
+_READ = 0.65  # of three characters and more, their mean probability: 0.75 and more on faint, blurred, slanted lines
+_CLEARLY_READ = 0.9  # of two; folds and reflexes give one character, or two with less
+
+
 @dataclass(frozen=True, slots=True)
 class ReadLine:
     """What a line says; the probability of its characters on average and of the least certain one, 0..1."""
@@ -29,6 +33,16 @@ class ReadLine:
     text: str
     confidence: float = 0.0
     weakest: float = 0.0
+
+    @property
+    def characters(self) -> int:
+        """Letters and digits."""
+        return sum(character.isalnum() for character in self.text)
+
+    @property
+    def says_something(self) -> bool:
+        """True for three characters and more, or two clear ones; strokes and single ones are folds and reflexes."""
+        return self.characters > 1 and self.confidence >= (_READ if self.characters > 2 else _CLEARLY_READ)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from opendrape_masker.detectors.allowing import (
     patterns_of,
     without_harmless,
 )
+from opendrape_masker.detectors.blocks import BlockReader
 from opendrape_masker.engine.body_time import BodyTime, RememberingDetector, spared_spans
 from opendrape_masker.engine.render import Job
 from opendrape_masker.engine.scenes import Scene, confirmed_regions, device_regions, survey_scene
@@ -74,8 +75,9 @@ class Working:
         return self._wrapped[rule]
 
     def reader(self) -> TextLineReader:
-        """The second look's reader, blind to harmless text."""
-        return AllowingReader(self.detectors.reader(), self._patterns) if self._patterns else self.detectors.reader()
+        """The second look's reader: of several lines in one box too, blind to harmless text."""
+        reader = BlockReader(self.detectors.reader())
+        return AllowingReader(reader, self._patterns) if self._patterns else reader
 
     def told(self, report: MaskReport) -> MaskReport:
         """The report with device, survey and out-of-body time in it."""
