@@ -50,6 +50,14 @@ class Verdict:
         return self.share >= _COVERED
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Every true box of a video, and the mean share of its pictures that became black: whoever hides all covers all."""
+
+    found: list[Verdict]
+    hidden: float
+
+
 class NotComparable(Exception):
     """The output has another number of frames than the source; nothing can be said frame by frame."""
 
@@ -70,19 +78,21 @@ def _wanted(boxes: list[dict[str, Any]]) -> Iterator[Target]:
             yield Target((x0, y0, x1, y1), label)
 
 
-def verdicts(source: Path, output: Path, truth: dict[int, list[Target]]) -> list[Verdict]:
+def judged(source: Path, output: Path, truth: dict[int, list[Target]]) -> Judged:
     """Every true box judged. Raises :class:`NotComparable` when frames were added or lost."""
     found: list[Verdict] = []
+    hidden: list[float] = []
     odd = 0
     for number, (before, after) in enumerate(zip_longest(lumas(source), lumas(output))):
         if before is None or after is None:
             odd += 1
             continue
+        hidden.append(painted(before, after, (0, 0, before.shape[1], before.shape[0])))
         for target in truth.get(number, ()):
             found.append(Verdict(number, target.label, target.size, painted(before, after, target.box)))
     if odd:
         raise NotComparable(f"{odd} frames added or lost")
-    return found
+    return Judged(found, float(np.mean(hidden)) if hidden else 0.0)
 
 
 def painted(before: Luma, after: Luma, box: tuple[float, ...]) -> float:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.contestants import Contestant, deface_at, run, this_engine
-from benchmarks.coverage import SIZE_CLASSES, NotComparable, Verdict, targets, verdicts
+from benchmarks.coverage import SIZE_CLASSES, Judged, NotComparable, Verdict, judged, targets
 from benchmarks.deface_venv import deface
 from benchmarks.machine import ROOT, machine, test_media, versions
 
@@ -30,6 +30,8 @@ class Score:
     open_frames: int
     by_size: dict[str, tuple[int, int]]
     failure: str = ""
+    hidden: float | None = None
+    """Mean share of the picture that became black; None in rows of before this was measured."""
 
 
 def judge(clip: Path, contestant: Contestant) -> Score:
@@ -40,7 +42,7 @@ def judge(clip: Path, contestant: Contestant) -> Score:
         if attempt.seconds is None:
             return _nothing(clip, contestant, attempt.failure)
         try:
-            return _score(clip, contestant, verdicts(clip, out, targets(annotation_of(clip))))
+            return _score(clip, contestant, judged(clip, out, targets(annotation_of(clip))))
         except NotComparable as reason:
             return _nothing(clip, contestant, f"not comparable: {reason}")
 
@@ -51,11 +53,12 @@ def annotation_of(clip: Path) -> Path:
     return clip.with_suffix(f".{kind}.json")
 
 
-def _score(clip: Path, contestant: Contestant, found: list[Verdict]) -> Score:
+def _score(clip: Path, contestant: Contestant, seen: Judged) -> Score:
+    found = seen.found
     open_frames = {one.frame for one in found if not one.covered}
     by_size = {f"{low}-{high}": _count(one for one in found if low <= one.size < high) for low, high in SIZE_CLASSES}
     covered, boxes = _count(found)
-    return Score(clip.name, contestant.name, covered, boxes, len(open_frames), by_size)
+    return Score(clip.name, contestant.name, covered, boxes, len(open_frames), by_size, hidden=seen.hidden)
 
 
 def _nothing(clip: Path, contestant: Contestant, failure: str) -> Score:
@@ -92,7 +95,8 @@ def _cell(score: Score) -> str:
     if score.failure or not score.boxes:
         return score.failure or "no boxes"
     share = score.covered / score.boxes
-    return f"{share:.3f} ({score.covered}/{score.boxes}, {score.open_frames} frames open)"
+    hidden = "" if score.hidden is None else f", {score.hidden:.0%} of the picture black"
+    return f"{share:.3f} ({score.covered}/{score.boxes}, {score.open_frames} frames open{hidden})"
 
 
 def _share(counts: list[tuple[int, int]]) -> str:
@@ -108,7 +112,8 @@ def report(faces: list[Score], text: list[Score], peer_versions: tuple[str, ...]
         "pixels that were not black before are black in the output. deface paints solid here instead of blurring\n"
         "(same detector, same shape), so that its area can be seen. Boxes marked optional in the truth, and boxes\n"
         "less than half inside the picture, are left out. The rows by size hold only clips that every program\n"
-        "finished with all frames.\n"
+        "finished with all frames. Whoever blackens everything covers everything: the mean share of the picture\n"
+        "that became black stands beside it (true faces and lines are part of it), where it was measured.\n"
         f"\nVersions: {used}.\n\n## Faces\n\n{table(faces)}\n\n## Burned-in text (deface does not look for text)\n\n"
         f"{table(text)}\n"
     )

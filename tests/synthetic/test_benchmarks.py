@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import sys
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -11,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.contestants import Contestant, run
-from benchmarks.coverage import NotComparable, Target, painted, targets, verdicts
+from benchmarks.coverage import NotComparable, Target, judged, painted, targets
 from benchmarks.recall import Score, kept_rows
 from benchmarks.recall import table as recall_table
 from benchmarks.speed import Result
@@ -61,10 +63,26 @@ def test_lost_frames_are_not_comparable_and_an_open_source_is_uncovered(tmp_path
     make_sample(tmp_path, SMALL, file_name="a.mp4")
     make_sample(tmp_path, replace(SMALL, seconds=Fraction(1, 2)), file_name="short.mp4")
     truth = {0: [Target((50.0, 50.0, 90.0, 90.0), "face")]}
-    (verdict,) = verdicts(tmp_path / "a.mp4", tmp_path / "a.mp4", truth)
-    assert not verdict.covered
+    seen = judged(tmp_path / "a.mp4", tmp_path / "a.mp4", truth)
+    assert [verdict.covered for verdict in seen.found] == [False]
+    assert seen.hidden == 0
     with pytest.raises(NotComparable, match="5 frames"):
-        verdicts(tmp_path / "a.mp4", tmp_path / "short.mp4", truth)
+        judged(tmp_path / "a.mp4", tmp_path / "short.mp4", truth)
+
+
+def test_a_black_video_covers_all_and_says_so(tmp_path: Path) -> None:
+    """Recall alone is no merit: the share of the picture that became black stands beside it."""
+    make_sample(tmp_path, SMALL, file_name="a.mp4")
+    black = ["ffmpeg", "-v", "error", "-i", "a.mp4", "-vf", "drawbox=t=fill:c=black", "-an", "black.mp4"]
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("no ffmpeg")
+    subprocess.run(black, cwd=tmp_path, check=True, timeout=60)
+    seen = judged(tmp_path / "a.mp4", tmp_path / "black.mp4", {0: [Target((50.0, 50.0, 90.0, 90.0), "face")]})
+    assert [verdict.covered for verdict in seen.found] == [True]
+    assert seen.hidden > 0.99
+    sizes = dict.fromkeys(("0-16", "16-32", "32-64", "64-128", "128-100000"), (1, 1))
+    row = Score("one", "a", 1, 1, 0, sizes, hidden=seen.hidden)
+    assert "100% of the picture black" in recall_table([row])
 
 
 def test_a_missing_or_failing_program_is_told_and_never_counted(tmp_path: Path) -> None:
