@@ -7,18 +7,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from benchmarks.labels import LINES, covered, label
 
 from opendrape.domain.policy import Role
 from opendrape.domain.timeline import FrameSpan
 from opendrape.settings import shipped
-from opendrape_masker.detectors import Detection, Detector, Picture, build_detector, build_reader
+from opendrape_masker.detectors import Detector, build_detector, build_reader
 from opendrape_masker.detectors.legible import LegibleText
 from opendrape_masker.engine.pictures import View
 from opendrape_masker.inference.session import OnnxRuntimeSession
 from tests.integration.media.footage import clip, pictures, probed
 
 pytestmark = pytest.mark.models
-LINES = ("Maria Schneider", "ID 4711 0815", "12.03.1974", "Ward 7 Weber", "Cholecystectomy")
 
 
 @pytest.fixture(scope="module")
@@ -28,37 +28,23 @@ def text(models_dir: Path) -> Detector:
     return LegibleText(found, build_reader(session=session, repository=repository), 0.8)
 
 
-def _label(tall: int, lines: int, blur: float) -> tuple[Picture, tuple[int, int, int, int]]:
-    """A label on reddish cloth, out of focus; letters ``tall`` pixels high, ``blur`` of that is the spread."""
-    shade = cv2.resize(np.random.default_rng(7).uniform(0, 40, (9, 16)).astype(np.float32), (960, 540))
-    picture = np.stack([60 + shade, 50 + shade, 140 + shade], axis=2).astype(np.uint8)
-    scale, thick = tall / 22, max(1, round(tall / 9))
-    wide = max(cv2.getTextSize(line, 0, scale, thick)[0][0] for line in LINES[:lines])
-    x0, y0, x1, y1 = 150, 100, 150 + wide + tall, 100 + int(tall * (1.2 * lines + 0.8))
-    cv2.rectangle(picture, (x0, y0), (x1, y1), (230, 230, 230), -1)
-    for row, line in enumerate(LINES[:lines]):
-        place = (x0 + tall // 2, y0 + int(tall * (1.4 + 1.2 * row)))
-        cv2.putText(picture, line, place, 0, scale, (20, 20, 20), thick, cv2.LINE_AA)
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), blur * tall), np.uint8), (x0, y0, x1, y1)
-
-
 @pytest.mark.parametrize(
     ("tall", "lines", "blur"), [(12, 5, 0.18), (16, 2, 0.18), (28, 2, 0.2), (40, 3, 0.2), (40, 5, 0.2)]
 )
 def test_a_label_out_of_focus_is_masked(text: Detector, tall: int, lines: int, blur: float) -> None:
     """V-04: the detector doubts it and takes its lines for one, so that no reader can read it as a line."""
-    picture, label = _label(tall, lines, blur)
+    picture, place = label(tall, lines, blur)
     hits = text.detect([picture], [0])[0]
-    assert _covered(label, hits) > 0.9, hits
+    assert covered(place, hits) > 0.9, hits
 
 
 @pytest.mark.parametrize(("tall", "lines"), [(12, 2), (12, 3), (20, 3), (20, 5)])
 def test_small_labels_out_of_focus_are_found_in_a_smaller_picture(text: Detector, tall: int, lines: int) -> None:
     """V-04: policy ``full`` looks for text at 480 pixels too, where what is blurred is sharp again."""
-    picture, (x0, y0, x1, y1) = _label(tall, lines, 0.18)
+    picture, (x0, y0, x1, y1) = label(tall, lines, 0.18)
     small = np.asarray(cv2.resize(picture, (480, 270), interpolation=cv2.INTER_AREA), np.uint8)
     hits = text.detect([small], [0])[0]
-    assert _covered((x0 // 2, y0 // 2, x1 // 2, y1 // 2), hits) > 0.5, hits
+    assert covered((x0 // 2, y0 // 2, x1 // 2, y1 // 2), hits) > 0.5, hits
 
 
 def test_a_page_out_of_focus_that_fills_the_picture_is_masked(text: Detector) -> None:
@@ -68,7 +54,7 @@ def test_a_page_out_of_focus_that_fills_the_picture_is_masked(text: Detector) ->
         line = " ".join(LINES[(row + step) % 5] for step in range(3))
         cv2.putText(page, line, (4, 45 * row + 33), 0, 1.2, (20, 20, 20), 3, cv2.LINE_AA)
     page = np.asarray(cv2.GaussianBlur(page, (0, 0), 7.5), np.uint8)
-    assert _covered((0, 0, 960, 540), text.detect([page], [0])[0]) > 0.9
+    assert covered((0, 0, 960, 540), text.detect([page], [0])[0]) > 0.9
 
 
 @pytest.mark.media
@@ -79,14 +65,4 @@ def test_a_smooth_picture_is_no_page(text: Detector, frame: int) -> None:
     found = probed(path)
     (picture,) = pictures(path, found, FrameSpan(frame, frame + 1))
     small = View.of(found.media, 960).take(picture)
-    assert _covered((0, 0, small.shape[1], small.shape[0]), text.detect([small], [frame])[0]) < 0.1
-
-
-def _covered(box: tuple[int, int, int, int], hits: list[Detection]) -> float:
-    x0, y0, x1, y1 = box
-    hidden = np.zeros((y1 - y0, x1 - x0), bool)
-    for hit in hits:
-        hidden[
-            max(0, int(hit.y0) - y0) : max(0, int(hit.y1) - y0), max(0, int(hit.x0) - x0) : max(0, int(hit.x1) - x0)
-        ] = 1
-    return float(hidden.mean())
+    assert covered((0, 0, small.shape[1], small.shape[0]), text.detect([small], [frame])[0]) < 0.1

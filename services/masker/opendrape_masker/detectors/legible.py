@@ -18,6 +18,7 @@ import numpy as np
 from opendrape.domain.policy import Role
 from opendrape_masker.detectors.blocks import BlockReader, LineReader, is_large
 from opendrape_masker.detectors.detection import Detection, Detector, ModelFacts, Picture
+from opendrape_masker.detectors.reading import Box
 
 _ANGLES: Final = (0, 90, -90, 30, -30, 60, -60)  # degrees; a reader takes lines that are up to 15 off
 _OF_SEVERAL_LINES: Final = 2  # characters, however doubtful, that are read at some angle where lines lie on each other
@@ -54,10 +55,9 @@ class LegibleText:
         ]
 
     def _is_sure(self, picture: Picture, hit: Detection) -> bool:
-        return hit.score >= self.sure_score and not is_large(picture, (hit.x0, hit.y0, hit.x1, hit.y1))
+        return hit.score >= self.sure_score and not is_large(picture, _box(hit))
 
     def _is_legible(self, picture: Picture, hit: Detection) -> bool:
-        box = hit.x0, hit.y0, hit.x1, hit.y1
         most = 0
         for line in _turned(picture, hit):
             height, width = line.shape[:2]
@@ -65,9 +65,14 @@ class LegibleText:
             if read.says_something:
                 return True
             most = max(most, read.characters)
-        if most < _OF_SEVERAL_LINES and not is_large(picture, box):
-            return False
-        return BlockReader(self.reader).read_block(picture, box) is not None
+        return (most >= _OF_SEVERAL_LINES or is_large(picture, _box(hit))) and self._is_block(picture, hit)
+
+    def _is_block(self, picture: Picture, hit: Detection) -> bool:
+        return BlockReader(self.reader).read_block(picture, _box(hit)) is not None
+
+
+def _box(hit: Detection) -> Box:
+    return hit.x0, hit.y0, hit.x1, hit.y1
 
 
 def _turned(picture: Picture, hit: Detection) -> Iterator[Picture]:
