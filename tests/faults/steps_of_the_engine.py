@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.mutants import Mutation
+from tests.faults.steps_of_reading import READING
 
 _ENGINE = "opendrape_masker.engine."
 _UNIT = "tests/unit/masker"
@@ -306,4 +307,4 @@ LOOKING = (
         instead=("self.reach.context", "0"),
     ),
 )
-STEPS = (*PAINTING, *EVIDENCE, *CHECKING, *ROUNDS, *LINKING, *FOLLOWING, *LOOKING)
+STEPS = (*READING, *PAINTING, *EVIDENCE, *CHECKING, *ROUNDS, *LINKING, *FOLLOWING, *LOOKING)

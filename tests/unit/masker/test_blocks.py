@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import pytest
 
-from opendrape_masker.detectors import Picture
+from opendrape.domain.policy import DetectRule, Policy, ResidualRule
+from opendrape_masker.detectors import Detector, Picture, TextReader
 from opendrape_masker.detectors.allowing import AllowingReader
 from opendrape_masker.detectors.blocks import BlockReader, bands
 from opendrape_masker.detectors.reading import Box, ReadLine
+from opendrape_masker.engine.render import Job
+from opendrape_masker.engine.working import Working
 
 PICTURE = np.zeros((540, 960, 3), np.uint8)
 LABEL = (100.0, 100.0, 340.0, 160.0)
@@ -113,6 +117,21 @@ def test_one_band_makes_no_page() -> None:
     twice = [NAME, NAME]
     both = Reads(lambda _, box: twice.pop() if twice and box[3] - box[1] == 45 else ReadLine(""))
     assert BlockReader(both).read_text(PICTURE, [PAGE]) == ["SMITH"]
+
+
+@pytest.mark.parametrize("allowed", [(), ("CUT .*",)])
+def test_the_second_look_reads_several_lines(allowed: tuple[str, ...]) -> None:
+    """V-15: what was written stays readable as it would be before, one line or several."""
+
+    class Detectors:
+        def __call__(self, rule: DetectRule | ResidualRule) -> Detector:
+            raise AssertionError(rule)
+
+        def reader(self) -> TextReader:
+            return cast(TextReader, Reads(in_a_band(10, 40)))
+
+    policy = Policy(name="p", summary="s", text_allow=allowed)
+    assert Working(cast(Job, None), policy, Detectors()).reader().read_text(PICTURE, [LABEL]) == ["SMITH"]
 
 
 def test_a_box_outside_the_picture_has_no_bands() -> None:
