@@ -22,6 +22,12 @@ READING = (
         "LegibleText._is_sure",
         instead=("not is_large(picture, _box(hit))", "True"),
     ),
+    _legible(
+        "count unread what is too much to read",
+        "LegibleText._counting",
+        instead=("doubtful[:_READ_AT_MOST]", "doubtful"),
+    ),
+    _legible("drop what cannot be read", "LegibleText._counting", instead=("place not in dropped", "True")),
     _legible("read a hit as a line", "LegibleText._is_legible", without="if read.says_something"),
     _legible("read a hit as several lines", "LegibleText._is_block", gives="False"),
     _legible(

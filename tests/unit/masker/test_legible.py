@@ -136,6 +136,15 @@ def test_where_no_character_is_seen_no_lines_are_sought(whole: str, is_read: boo
     assert bool(reader.bands) is is_read
 
 
+def test_of_very_many_doubtful_hits_the_surest_count_unread() -> None:
+    """V-04: a picture full of texture takes bounded time, and nothing is dropped that was not read."""
+    hits = [(20.0, 10.0, 60.0, 25.0, 0.5 + place / 200) for place in range(40)] + [(0.0, 0.0, 9.0, 9.0, 0.9)]
+    reader = Says([])
+    counting = LegibleText(ScriptedDetector({0: hits}, SIZE, role=Role.TEXT), reader, 0.8).detect([PICTURE], [0])[0]
+    assert [round(hit.score, 3) for hit in counting] == [*(round(0.5 + place / 200, 3) for place in range(32, 40)), 0.9]
+    assert len(reader.shapes) == 32 * 7
+
+
 def test_an_empty_hit_is_dropped() -> None:
     """V-04: a box outside the picture says nothing."""
     inner = ScriptedDetector({0: [(200.0, 10.0, 220.0, 30.0, 0.5)]}, SIZE, role=Role.TEXT)

@@ -21,6 +21,7 @@ from opendrape_masker.detectors.detection import Detection, Detector, ModelFacts
 from opendrape_masker.detectors.reading import Box
 
 _ANGLES: Final = (0, 90, -90, 30, -30, 60, -60)  # degrees; a reader takes lines that are up to 15 off
+_READ_AT_MOST: Final = 32  # hits of a picture; usual are none to three, and each takes up to 0.3 s
 _OF_SEVERAL_LINES: Final = 2  # characters, however doubtful, that are read at some angle where lines lie on each other
 _LINE_SHAPE: Final = 0.5  # of a slanted line's box, the height that the line itself has at most
 
@@ -49,10 +50,13 @@ class LegibleText:
     def detect(self, pictures: Sequence[Picture], frames: Sequence[int]) -> list[list[Detection]]:
         """See ``Detector.detect``."""
         found = self.inner.detect(pictures, frames)
-        return [
-            [hit for hit in hits if self._is_sure(picture, hit) or self._is_legible(picture, hit)]
-            for picture, hits in zip(pictures, found, strict=True)
-        ]
+        return [self._counting(picture, hits) for picture, hits in zip(pictures, found, strict=True)]
+
+    def _counting(self, picture: Picture, hits: Sequence[Detection]) -> list[Detection]:
+        """What counts, in the order of ``hits``; of very many doubtful ones the surest count unread: time is bounded."""
+        doubtful = sorted((hit.score, place) for place, hit in enumerate(hits) if not self._is_sure(picture, hit))
+        dropped = {place for _, place in doubtful[:_READ_AT_MOST] if not self._is_legible(picture, hits[place])}
+        return [hit for place, hit in enumerate(hits) if place not in dropped]
 
     def _is_sure(self, picture: Picture, hit: Detection) -> bool:
         return hit.score >= self.sure_score and not is_large(picture, _box(hit))
