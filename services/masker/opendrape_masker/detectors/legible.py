@@ -53,7 +53,7 @@ class LegibleText:
         return [self._counting(picture, hits) for picture, hits in zip(pictures, found, strict=True)]
 
     def _counting(self, picture: Picture, hits: Sequence[Detection]) -> list[Detection]:
-        """What counts, in the order of ``hits``; of very many doubtful ones the surest count unread: time is bounded."""
+        """What counts, in the order of ``hits``; of very many doubtful ones the surest count unread, to save time."""
         doubtful = sorted((hit.score, place) for place, hit in enumerate(hits) if not self._is_sure(picture, hit))
         dropped = {place for _, place in doubtful[:_READ_AT_MOST] if not self._is_legible(picture, hits[place])}
         return [hit for place, hit in enumerate(hits) if place not in dropped]
