@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from opendrape.domain.reasons import explain
-from opendrape.domain.states import API_NAMES, AssetState
 from opendrape.domain.webhooks import Delivery, DeliveryState, Endpoint
 from opendrape.errors import NotFound
 from opendrape_gateway.acting import Reader, Writer, sees_everything
@@ -20,7 +19,7 @@ from opendrape_gateway.desk import AtDesk, Desk
 from opendrape_gateway.outside import Outside
 from opendrape_gateway.problems import documented
 from opendrape_gateway.webhook_secrets import WebhookSecrets
-from opendrape_gateway.webhook_sending import message_id
+from opendrape_gateway.webhook_sending import event_type, kind_of, message_id
 
 # no Idempotency-Key here: a stored answer would keep the secret
 router = APIRouter(tags=["webhooks"])
@@ -70,8 +69,9 @@ class DeliveryAnswer(_Words):
 
     id: str = Field(description="webhook-id of every attempt")
     event: int
-    video: str
-    type: str
+    video: str | None = Field(description="id of the video; null where it is of a picture")
+    image: str | None = Field(description="id of the picture; null where it is of a video")
+    type: str = Field(description="video.delivered, image.failed ...")
     state: DeliveryState
     attempts: int
     next_attempt_at: datetime | None
@@ -220,8 +220,9 @@ def _told(delivery: Delivery) -> DeliveryAnswer:
     return DeliveryAnswer(
         id=message_id(delivery),
         event=delivery.event_id,
-        video=delivery.asset_id,
-        type=f"video.{API_NAMES[AssetState(delivery.action.removeprefix('asset.'))]}",
+        video=delivery.asset_id if kind_of(delivery) == "video" else None,
+        image=delivery.asset_id if kind_of(delivery) == "image" else None,
+        type=event_type(delivery),
         state=delivery.state,
         attempts=delivery.attempts,
         next_attempt_at=delivery.due_at if is_pending else None,

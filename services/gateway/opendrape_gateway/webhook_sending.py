@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Final
 
 from opendrape import __version__
+from opendrape.domain.pseudonym import is_picture
 from opendrape.domain.reasons import REASONS
 from opendrape.domain.states import API_NAMES, AssetState
 from opendrape.domain.webhooks import Delivery, Endpoint
@@ -168,11 +169,31 @@ def message_id(delivery: Delivery) -> str:
 
 def payload(delivery: Delivery) -> bytes:
     """Ids, state and reason: nothing about a person. Whoever may know more asks the API."""
-    state = AssetState(delivery.action.removeprefix("asset."))
+    state = state_of(delivery)
     reason = delivery.reason if delivery.reason is None or delivery.reason in REASONS else "other"
     told = {
-        "type": f"video.{API_NAMES[state]}",
+        "type": event_type(delivery),
         "timestamp": delivery.happened_at.isoformat(),
-        "data": {"video": delivery.asset_id, "state": API_NAMES[state], "internal_state": state, "reason": reason},
+        "data": {
+            kind_of(delivery): delivery.asset_id,
+            "state": API_NAMES[state],
+            "internal_state": state,
+            "reason": reason,
+        },
     }
     return json.dumps(told, separators=(",", ":")).encode()
+
+
+def event_type(delivery: Delivery) -> str:
+    """``video.delivered``, ``image.failed`` ...: what the API calls the thing and its state."""
+    return f"{kind_of(delivery)}.{API_NAMES[state_of(delivery)]}"
+
+
+def kind_of(delivery: Delivery) -> str:
+    """``video`` or ``image``: its id is looked up under ``/api/videos/`` or ``/api/images/``."""
+    return "image" if is_picture(delivery.asset_id) else "video"
+
+
+def state_of(delivery: Delivery) -> AssetState:
+    """The state that was reached."""
+    return AssetState(delivery.action.removeprefix("asset."))

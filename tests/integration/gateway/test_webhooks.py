@@ -24,7 +24,7 @@ from opendrape_gateway.refusal import Refusal
 from opendrape_gateway.webhook_sending import WebhookSender
 from tests.fakes.clock import FakeClock
 from tests.fakes.door import app_for
-from tests.fakes.gateway import ask, asset_id, gateway_container, register
+from tests.fakes.gateway import ask, asset_id, gateway_container, picture_id, register
 
 LOOPBACK = {"allow_networks": ("127.0.0.0/8",), "allow_http": True, "timeout_seconds": 1.0}
 
@@ -141,6 +141,21 @@ def test_an_event_arrives_signed_as_the_standard_says(app: Any, container: Any, 
     [shown] = deliveries(app, webhook)
     assert (shown["id"], shown["state"], shown["attempts"]) == (headers["webhook-id"], "delivered", 1)
     assert ask(app, f"/api/webhooks/{webhook['id']}/").json()["secret"] is None
+
+
+def test_an_event_of_a_picture_says_so(app: Any, container: Any, receiver: Receiver) -> None:
+    """H-02: its id is looked up under /api/images/, where a video's would not be found."""
+    webhook = add(app, receiver.url)
+    register(container.catalogue, 1, name=picture_id)
+    assert build_webhook_sender(container).tick() == 1
+    [(_, body)] = receiver.got
+    told = json.loads(body)
+    assert told["type"] == "image.pending"
+    assert told["data"]["image"] == picture_id(1)
+    assert "video" not in told["data"]
+    assert ask(app, f"/api/images/{told['data']['image']}/").status_code == 200
+    [shown] = deliveries(app, webhook)
+    assert (shown["type"], shown["image"], shown["video"]) == ("image.pending", picture_id(1), None)
 
 
 def test_what_was_refused_is_told_again_under_the_same_id_until_it_is_not(
