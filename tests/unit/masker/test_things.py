@@ -60,8 +60,15 @@ def test_a_mask_says_what_it_hides() -> None:
 
 def test_one_thing_seen_at_two_sizes_counts_once_and_a_rider_twice() -> None:
     """V-01: only sightings that may be of one thing are merged; the better one stays."""
-    hits = [Seen(HERE, 0.4, Thing.CAR), Seen(THERE, 0.8, Thing.TRUCK), Seen(HERE, 0.5, Thing.PERSON)]
+    hits = [Seen(HERE, 0.4, Thing.CAR), Seen(HERE, 0.8, Thing.TRUCK), Seen(HERE, 0.5, Thing.PERSON)]
     assert merge_same(hits) == [hits[1], hits[2]]
+
+
+def test_what_counts_once_is_as_large_as_all_of_it() -> None:
+    """V-03, V-04: a line of which the small picture shows half is hidden as far as the large one shows it."""
+    whole, part = Seen(Box(100, 100, 300, 120), 0.6), Seen(Box(195, 98, 300, 122), 0.9)
+    assert merge_same([whole, part]) == [Seen(Box(100, 98, 300, 122), 0.9)]
+    assert merge_same([part, whole]) == [Seen(Box(100, 98, 300, 122), 0.9)]
 
 
 class _Crowd(ScriptedDetector):

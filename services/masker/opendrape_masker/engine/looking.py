@@ -16,7 +16,7 @@ from opendrape.domain.timeline import FrameSpan, Timeline
 from opendrape.media.reader import Picture
 from opendrape_masker.detectors import Detection, Detector
 from opendrape_masker.detectors.second_opinion import SecondOpinion
-from opendrape_masker.engine.boxes import Box, overlap
+from opendrape_masker.engine.boxes import Box, hull, overlap
 from opendrape_masker.engine.following import Follower
 from opendrape_masker.engine.linking import TrackLine
 from opendrape_masker.engine.pictures import Array, Still, View
@@ -76,12 +76,19 @@ class Eye:
 
 
 def merge_same(found: Found) -> Found:
-    """Keep the best of every group of boxes that overlap strongly."""
+    """Of every group of boxes that overlap strongly the best, as large as all of them: none hides less than another."""
     kept: Found = []
     for seen in sorted(found, key=lambda one: -one.score):
-        if not any(may_be_one(seen.thing, one.thing) and overlap(seen.box, one.box) >= _SAME_THING for one in kept):
+        place = next((place for place, one in enumerate(kept) if _is_same(seen, one)), None)
+        if place is None:
             kept.append(seen)
+        else:
+            kept[place] = kept[place]._replace(box=hull(kept[place].box, seen.box))
     return kept
+
+
+def _is_same(a: Seen, b: Seen) -> bool:
+    return may_be_one(a.thing, b.thing) and overlap(a.box, b.box) >= _SAME_THING
 
 
 @dataclass
