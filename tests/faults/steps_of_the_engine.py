@@ -264,7 +264,7 @@ LOOKING = (
     ),
     _look("look with the second eye where something was found", "Watch._doubly", gives="False"),
     _look("count the same thing once", "merge_same", gives="found"),
-    _look("hide all of what counts once", "merge_same", instead=("hull(kept[place].box, seen.box)", "kept[place].box")),
+    _look("hide all of what counts once", "merge_same", instead=("hull(one.box, seen.box)", "one.box")),
     _look("put frames into exactly one count", "_account", gives="FrameAccount(examined=1)"),
     _look("mask marked regions", "marked_targets", gives="[]"),
     _look("mask marked regions from their start only", "marked_targets", instead=("r.start_frame <= frame", "True")),

@@ -79,16 +79,13 @@ def merge_same(found: Found) -> Found:
     """Of every group of boxes that overlap strongly the best, as large as all of them: none hides less than another."""
     kept: Found = []
     for seen in sorted(found, key=lambda one: -one.score):
-        place = next((place for place, one in enumerate(kept) if _is_same(seen, one)), None)
-        if place is None:
-            kept.append(seen)
+        for place, one in enumerate(kept):
+            if may_be_one(seen.thing, one.thing) and overlap(seen.box, one.box) >= _SAME_THING:
+                kept[place] = one._replace(box=hull(one.box, seen.box))
+                break
         else:
-            kept[place] = kept[place]._replace(box=hull(kept[place].box, seen.box))
+            kept.append(seen)
     return kept
-
-
-def _is_same(a: Seen, b: Seen) -> bool:
-    return may_be_one(a.thing, b.thing) and overlap(a.box, b.box) >= _SAME_THING
 
 
 @dataclass
