@@ -1,7 +1,8 @@
 """Labels out of focus: how many are hidden, by blur, looking at 960 pixels and at 480 too.
 
-Drawn on a shaded cloth with letters of known height; ``blur`` is the spread of the lens in heights of a letter. At 0.25 people
-still read most of it: what is not hidden there is a leak. The detector and the reader are the engine's own; nothing is linked over time.
+Drawn on a shaded cloth with letters of known height; ``blur`` is the spread of the lens in heights of a letter. At
+0.25 people still read most of it: what is not hidden there is a leak. The detector and the reader are the engine's own;
+nothing is linked over time.
 """
 
 from __future__ import annotations
