@@ -2,7 +2,7 @@
 
 Drawn on a shaded cloth with letters of known height; ``blur`` is the spread of the lens in heights of a letter. At
 0.25 people still read most of it: what is not hidden there is a leak. The detector and the reader are the engine's own;
-nothing is linked over time.
+nothing is linked over time. The models are those that ``python -m benchmarks.selftest`` brought.
 """
 
 from __future__ import annotations
@@ -106,7 +106,10 @@ def report(unread: Sequence[Count], read: Sequence[Count]) -> str:
 
 @dataclass(frozen=True)
 class OneLine(LegibleText):
-    """Reads every hit as one line."""
+    """What was done before: every doubtful hit is read as one line, a sure one of any size counts unread."""
+
+    def _is_sure(self, _picture: Picture, hit: Detection) -> bool:
+        return hit.score >= self.sure_score
 
     def _is_block(self, _picture: Picture, _hit: Detection) -> bool:
         return False
